@@ -1,0 +1,5 @@
+"""`python -m ptycho_host` is `ptycho`."""
+
+from ptycho_host.cli.app import main
+
+main()

@@ -1,0 +1,89 @@
+"""The catalogue of known components: which distribution brings a name that is not installed."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptycho_host.errors import ConfigError
+
+OVERLAY_VARIABLE = "PTYCHO_REGISTRY"
+"""Environment variable: the user's own catalogue, laid over ours; default `~/.config/ptycho/registry.toml`."""
+
+ANY_BACKEND = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueEntry:
+    """One known component and how to get it; `backend` is None where any engine will do."""
+
+    kind: str
+    name: str
+    backend: str | None
+    distribution: str
+    install: str
+
+
+class Catalogue:
+    """Known components, installed or not."""
+
+    def __init__(self, entries: tuple[CatalogueEntry, ...] = ()) -> None:
+        self.entries = entries
+
+    @classmethod
+    def load(cls) -> Catalogue:
+        """Our `registry.toml` with the user's overlay; raises ConfigError when either cannot be read."""
+        overlay = _overlay_path()
+        ours = _read(Path(__file__).with_name("registry.toml"))
+        theirs = _read(overlay) if overlay.is_file() else ()
+        return cls((*theirs, *ours))
+
+    def names(self, kind: str) -> set[str]:
+        """All known names of a kind."""
+        return {entry.name for entry in self.entries if entry.kind == kind}
+
+    def install_hint(self, kind: str, name: str) -> str:
+        """` It comes with x: run 'pip install x'.` for a known name, else an empty string."""
+        for entry in self.entries:
+            if (entry.kind, entry.name) == (kind, name):
+                return f" It comes with {entry.distribution}: run '{entry.install}'."
+        return ""
+
+    def engine_hint(self, backend: str | None) -> str:
+        """How to install an engine of the back-end, or of any when it is None; empty when none is known."""
+        for entry in self.entries:
+            if entry.kind == "engine" and backend in (None, entry.backend):
+                return f" Run '{entry.install}'."
+        return ""
+
+
+def _overlay_path() -> Path:
+    if OVERLAY_VARIABLE in os.environ:
+        return Path(os.environ[OVERLAY_VARIABLE])
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "ptycho" / "registry.toml"
+
+
+def _read(path: Path) -> tuple[CatalogueEntry, ...]:
+    """Entries of `[distribution]` tables: `install = "…"` and `kind.backend = [names]`."""
+    try:
+        with path.open("rb") as file:
+            tables = tomllib.load(file)
+        return tuple(
+            CatalogueEntry(
+                kind,
+                name,
+                None if backend == ANY_BACKEND else backend,
+                distribution,
+                table.get("install", f"pip install {distribution}"),
+            )
+            for distribution, table in tables.items()
+            for kind, backends in table.items()
+            if isinstance(backends, Mapping)
+            for backend, names in backends.items()
+            for name in names
+        )
+    except (OSError, tomllib.TOMLDecodeError, AttributeError, TypeError) as error:
+        raise ConfigError(f"the catalogue {path} cannot be read ({error}); mend or remove it.") from error

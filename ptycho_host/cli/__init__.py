@@ -1,0 +1,1 @@
+"""The `ptycho` command: one file a subcommand, no logic of its own."""

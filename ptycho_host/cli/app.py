@@ -1,0 +1,121 @@
+"""The entry of `ptycho`: subcommands by name from the plugins, imported only when they are called."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command as command_of
+
+from ptycho_host.errors import PtychoError, close_match_hint, quoted
+from ptycho_host.plugins import Host, Registration
+
+if TYPE_CHECKING:
+    from typer.core import TyperCommand
+
+
+class PluginGroup(TyperGroup):
+    """A group whose commands are the registered components of the kind command."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names, ours in the order of work, then those of other distributions."""
+        ours = ["train", "reconstruct", "simulate", "inspect", "plugins"]
+        names = {entry.component.name for entry in _host(ctx).registrations("command")}
+        return [name for name in ours if name in names] + sorted(names - set(ours))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        """A stand-in with name and summary: enough for the list of commands, and nothing is imported."""
+        from typer.core import TyperCommand
+
+        found = self._registration(ctx, cmd_name)
+        if found is None:
+            return None
+        return TyperCommand(cmd_name, help=found.component.summary, short_help=found.component.summary)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The real command, imported now; an unknown name is a usage error with the nearest names."""
+        name = args[0]
+        found = self._registration(ctx, name)
+        if found is None:
+            if name.startswith("-"):
+                return super().resolve_command(ctx, args)
+            names = self.list_commands(ctx)
+            hint = _host(ctx).catalogue.install_hint("command", name) or close_match_hint(name, names)
+            ctx.fail(f"there is no command '{name}'.{hint} Commands: {quoted(names)}.")
+        return name, _loaded(found), args[1:]
+
+    @staticmethod
+    def _registration(ctx: Any, name: str) -> Registration | None:
+        commands = _host(ctx).registrations("command")
+        return next((entry for entry in commands if entry.component.name == name), None)
+
+
+def _loaded(registration: Registration) -> Any:
+    target = registration.load()
+    if isinstance(target, typer.Typer):
+        return command_of(target)
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(name=registration.component.name, help=target.__doc__ or registration.component.summary)(target)
+    return command_of(single)
+
+
+def _host(ctx: Any) -> Host:
+    """The discovered plugins, found once for a call of `ptycho`."""
+    root = ctx.find_root()
+    if not isinstance(root.obj, Host):
+        root.obj = Host.discover()
+    host: Host = root.obj
+    return host
+
+
+app = typer.Typer(
+    cls=PluginGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Neural ptychography: train a generator on a scan, get the object, its figures and a report.\n\n"
+    "Start with: ptycho train --generator stable_hybrid --clip agc",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from ptycho_host import __version__
+
+        typer.echo(f"ptycho-host {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    ctx: typer.Context,
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
+    ),
+) -> None:
+    host = _host(ctx)
+    if host.problems and ctx.invoked_subcommand != "plugins":
+        for problem in host.problems:
+            typer.echo(f"warning: {problem} (`ptycho plugins doctor` says more)", err=True)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    typer.echo(f"warning: {message}", err=True)
+
+
+def main() -> None:
+    """Run `ptycho`; what a user can cause ends as one sentence and an exit code, never as a traceback."""
+    warnings.showwarning = _show_warning
+    try:
+        app()
+    except PtychoError as error:
+        typer.echo(f"error: {error}", err=True)
+        for note in getattr(error, "__notes__", ()):
+            typer.echo(note, err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(1)

@@ -1,0 +1,154 @@
+"""`ptycho plugins`: what is installed, what it can be told, and what is broken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ptycho_host.cli.console import host_of
+from ptycho_host.errors import BrokenComponentError
+
+if TYPE_CHECKING:
+    from ptycho_host.plugins import Host, Registration
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="What is installed: list, show, doctor.",
+)
+
+
+@app.command("list")
+def list_components(
+    ctx: typer.Context,
+    kind: Annotated[str | None, typer.Option(help="Only components of this kind.", metavar="KIND")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """List all installed components; nothing of them is imported."""
+    host = host_of(ctx)
+    if kind is not None:
+        _check_kind(host, kind)
+    entries = host.registrations(kind)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps([_as_json(entry) for entry in entries], indent=2))
+        return
+    rows = [
+        (
+            entry.component.kind,
+            entry.component.name,
+            entry.component.backend or "any",
+            entry.distribution,
+            entry.component.summary,
+        )
+        for entry in entries
+    ]
+    _print_columns([("kind", "name", "back-end", "distribution", "summary"), *rows])
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    kind: Annotated[str, typer.Argument(help="Kind, such as generator.")],
+    name: Annotated[str, typer.Argument(help="Name, or distribution:name.")],
+    backend: Annotated[str | None, typer.Option(help="Which twin, when several back-ends have it.")] = None,
+) -> None:
+    """Show a component and its options: name, type, default, bounds, description."""
+    from rich.table import Table
+
+    from ptycho_host.cli.console import console
+    from ptycho_host.options import OptionSchema
+
+    host = host_of(ctx)
+    twins = host.named(kind, name)
+    chosen = [host.find(kind, name, backend)] if backend is not None else twins
+    out = console()
+    for entry in chosen:
+        out.print(f"{kind} {entry.component.name} ({entry.component.backend or 'any back-end'})", style="bold")
+        out.print(f"{entry.component.summary}\nfrom {entry.distribution} {entry.version}, {entry.component.target}")
+        if kind == "command":
+            out.print(f"its options: ptycho {name} --help")
+            continue
+        options = OptionSchema(entry.load(), entry.label).describe()
+        table = Table("option", "type", "default", "bounds", "description", title_justify="left")
+        for option in options:
+            table.add_row(option.name, option.type, option.default, option.bounds, option.description)
+        out.print(table if options else "It has no options.")
+
+
+@app.command()
+def doctor(ctx: typer.Context) -> None:
+    """Load every component and say what is broken and how to mend it; exit code 1 when something is."""
+    host = host_of(ctx)
+    for problem in host.problems:
+        typer.echo(f"BROKEN  plugin '{problem.plugin}' of {problem.distribution}: {problem.message}")
+        typer.echo(f"        what to do: {problem.advice}")
+        typer.echo("".join(f"        | {line}\n" for line in problem.details.rstrip().splitlines()), nl=False)
+    broken = len(host.problems)
+    for entry in host.registrations():
+        message = _check_component(entry)
+        if message is not None:
+            broken += 1
+            typer.echo(f"BROKEN  {message}")
+    for message in _duplicates(host):
+        broken += 1
+        typer.echo(f"BROKEN  {message}")
+    distributions = sorted({entry.distribution for entry in host.registrations()})
+    typer.echo(f"{len(host.registrations())} components of {len(distributions)} distributions, {broken} problems")
+    if broken:
+        raise typer.Exit(1)
+
+
+def _check_component(entry: Registration) -> str | None:
+    from ptycho_host.options import OptionSchema
+
+    try:
+        factory = entry.load()
+        if entry.component.kind != "command":
+            OptionSchema(factory, entry.label)
+    except BrokenComponentError as error:
+        return str(error)
+    return None
+
+
+def _duplicates(host: Host) -> list[str]:
+    origins: dict[tuple[str, str, str | None], list[str]] = {}
+    for entry in host.registrations():
+        key = (entry.component.kind, entry.component.name, entry.component.backend)
+        origins.setdefault(key, []).append(entry.distribution)
+    return [
+        f"{kind} '{name}' is brought by {' and '.join(found)}; name it as distribution:name or uninstall one"
+        for (kind, name, _), found in origins.items()
+        if len(found) > 1
+    ]
+
+
+def _check_kind(host: Host, kind: str) -> None:
+    from ptycho_host.components import KINDS
+    from ptycho_host.errors import InputError, close_match_hint, quoted
+
+    if kind not in KINDS:
+        raise InputError(f"there is no kind '{kind}'.{close_match_hint(kind, KINDS)} Kinds: {quoted(KINDS)}.")
+
+
+def _as_json(entry: Registration) -> dict[str, Any]:
+    return {
+        "kind": entry.component.kind,
+        "name": entry.component.name,
+        "backend": entry.component.backend,
+        "summary": entry.component.summary,
+        "distribution": entry.distribution,
+        "version": entry.version,
+        "target": entry.component.target,
+    }
+
+
+def _print_columns(rows: list[tuple[str, ...]]) -> None:
+    # Plain columns: a rich table would cost more time than everything else in this command.
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        typer.echo("  ".join([*cells, row[-1]]).rstrip())

@@ -1,0 +1,45 @@
+"""`ptycho reconstruct`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ptycho_host.cli.console import host_of
+from ptycho_host.errors import InputError
+
+
+def reconstruct(
+    ctx: typer.Context,
+    run: Annotated[Path, typer.Argument(help="Run directory that `train` wrote.")],
+    data: Annotated[str, typer.Argument(help="File or named data set to reconstruct.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Product file; default: RUN/reconstruction-<scan>.h5.", metavar="FILE")
+    ] = None,
+    stitch: Annotated[str | None, typer.Option(help="Stitcher instead of the run's own.", metavar="NAME")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing product file.")] = False,
+) -> None:
+    """Reconstruct another scan with a trained run: one forward pass, stitched; no training."""
+    from ptycho_host.cli.console import console, run_progress
+    from ptycho_host.config import ComponentChoice
+    from ptycho_host.report.tables import result_table
+    from ptycho_host.workflows.reconstruct import reconstruct_to_file
+    from ptycho_host.workflows.run import Run
+
+    target = out or run / f"reconstruction-{Path(data).stem}.h5"
+    if target.suffix.lower() not in (".h5", ".hdf5"):
+        raise InputError(f"{target}: products are HDF5; choose a name that ends in .h5.")
+    if target.exists() and not force:
+        raise InputError(f"{target} exists; choose another --out or add --force to replace it.")
+    opened = Run.open(run, host=host_of(ctx))
+    with run_progress(None) as progress:
+        done = reconstruct_to_file(
+            opened, data, target, stitch=ComponentChoice(name=stitch) if stitch else None, progress=progress
+        )
+    terminal = console()
+    terminal.print(result_table(done.evaluation.metrics.as_json(), title=f"reconstruction of {done.scan.name}"))
+    for note in done.reconstruction.notes:
+        terminal.print(f"note    {note}")
+    terminal.print(f"object  {done.path}")

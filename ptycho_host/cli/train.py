@@ -1,0 +1,118 @@
+"""`ptycho train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from ptycho_host.cli.console import fail_if_given_with, host_of
+from ptycho_host.errors import InputError
+
+DATA, COMPONENTS, SCHEDULE, OUTPUT = "Data", "Components", "Schedule", "Output"
+
+
+def train(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG.toml]", help="Run configuration; flags override it.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="File or named data set to train on.", rich_help_panel=DATA, metavar="FILE")
+    ] = None,
+    simulate: Annotated[
+        str | None, typer.Option(help="Simulator to make the scan.", rich_help_panel=DATA, metavar="NAME")
+    ] = None,
+    test_data: Annotated[
+        str | None,
+        typer.Option(help="Scan to reconstruct instead of the training one.", rich_help_panel=DATA, metavar="FILE"),
+    ] = None,
+    generator: Annotated[
+        str | None, typer.Option(help="Network.", rich_help_panel=COMPONENTS, metavar="NAME")
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(help="Loss, or a sum such as mae+0.1*tv.", rich_help_panel=COMPONENTS, metavar="NAME"),
+    ] = None,
+    clip: Annotated[
+        str | None, typer.Option(help="Gradient clipper.", rich_help_panel=COMPONENTS, metavar="NAME")
+    ] = None,
+    stitch: Annotated[
+        str | None, typer.Option(help="Stitcher.", rich_help_panel=COMPONENTS, metavar="NAME")
+    ] = None,
+    refine: Annotated[
+        str | None, typer.Option(help="Iterative refiner after stitching.", rich_help_panel=COMPONENTS, metavar="NAME")
+    ] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="Tensor library, when several fit.", rich_help_panel=COMPONENTS, metavar="NAME")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the patterns.", rich_help_panel=SCHEDULE)] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Patterns a step.", rich_help_panel=SCHEDULE)] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random draw.", rich_help_panel=SCHEDULE)] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"] | None, typer.Option(help="Where to compute.", rich_help_panel=SCHEDULE)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Run directory; default: a new one in runs/.", rich_help_panel=OUTPUT, metavar="DIR"),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on with this run, with its own settings.", rich_help_panel=OUTPUT, metavar="RUN"),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any setting, e.g. generator.width=48; may be repeated.", metavar="KEY=VALUE"),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the full configuration, do nothing.")
+    ] = False,
+) -> None:
+    """Train a generator on a scan, reconstruct it, and write a run directory with figures and a report.
+
+    With neither --data nor --simulate it simulates the lines scan. Options of a component:
+    `ptycho plugins show generator stable_hybrid`.
+    """
+    from ptycho_host.cli.console import report_run, run_progress, say
+    from ptycho_host.config import resolve
+
+    host = host_of(ctx)
+    if resume is not None:
+        fail_if_given_with("--resume", ctx, allowed=("resume", "dry_run"))
+        from ptycho_host.workflows.train import resume as resume_run
+
+        with run_progress(resume) as progress:
+            report_run(resume_run(resume, host=host, progress=progress))
+        return
+    if data is not None and simulate is not None:
+        raise InputError("--data and --simulate exclude each other; name one of them.")
+    flags: dict[str, Any] = {
+        "backend": backend,
+        "seed": seed,
+        "data": {"source": data, "test": test_data},
+        "simulator": simulate,
+        "generator": generator,
+        "loss": loss,
+        "clip": clip,
+        "stitch": stitch,
+        "refiner": refine,
+        "engine": {"device": device} if device else None,
+        "train": {"epochs": epochs, "batch_size": batch_size},
+    }
+    resolved = resolve(config, flags, settings or ())
+    if simulate is not None and resolved.data.source is not None:
+        raise InputError(f"--simulate was given, but data.source is '{resolved.data.source}'; drop one of them.")
+
+    from ptycho_host.workflows.train import plan
+    from ptycho_host.workflows.train import train as train_run
+
+    if dry_run:
+        import tomli_w
+
+        typer.echo(tomli_w.dumps(plan(resolved, host).as_table()), nl=False)
+        return
+    if resolved.data.source is None and simulate is None and config is None:
+        say(f"no --data given: simulating the '{resolved.simulator.name}' scan")
+    with run_progress(out) as progress:
+        report_run(train_run(resolved, out=out, host=host, progress=progress))

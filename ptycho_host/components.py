@@ -1,0 +1,125 @@
+"""Frozen descriptors: what a plugin says about a component without importing it.
+
+A descriptor names a factory by `target = "module:attribute"`; the host imports it at first use. The factory's
+keyword-only parameters are the component's options (see `ptycho_host.options`); what it returns is described
+in `ptycho_host.contracts`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """What every descriptor says: name, one-line summary, factory, and the tensor library it is made for.
+
+    `backend` is None for components that work on NumPy arrays and so fit every engine.
+    """
+
+    name: str
+    summary: str
+    target: str
+    backend: str | None = None
+
+    kind: ClassVar[str] = "component"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.replace("_", "").replace("-", "").isalnum():
+            raise ValueError(f"a component's name must be letters, digits, '_' or '-': {self.name!r}")
+        if not isinstance(self.target, str) or not all(self.target.partition(":")[::2]):
+            raise ValueError(f"target of {self.kind} '{self.name}' must read 'module:attribute': {self.target!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Generator(Component):
+    """A network from diffraction amplitudes to complex object patches.
+
+    `scope` is "pattern" (one group of patterns in, its patches out) or "scan" (a whole region in, its object
+    canvas out).
+    """
+
+    scope: Literal["pattern", "scan"] = "pattern"
+    kind: ClassVar[str] = "generator"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss(Component):
+    """A scalar that training lowers; `supervised` losses need a scan whose true object is known."""
+
+    supervised: bool = False
+    kind: ClassVar[str] = "loss"
+
+
+@dataclass(frozen=True, slots=True)
+class Clipper(Component):
+    """Bounds the gradients between the backward pass and the optimiser's step."""
+
+    kind: ClassVar[str] = "clipper"
+
+
+@dataclass(frozen=True, slots=True)
+class Simulator(Component):
+    """Makes a scan with a known object."""
+
+    kind: ClassVar[str] = "simulator"
+
+
+@dataclass(frozen=True, slots=True)
+class Stitcher(Component):
+    """Assembles object patches into one object."""
+
+    kind: ClassVar[str] = "stitcher"
+
+
+@dataclass(frozen=True, slots=True)
+class Refiner(Component):
+    """Polishes an object iteratively against all patterns of a scan."""
+
+    kind: ClassVar[str] = "refiner"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine(Component):
+    """Trains generators and predicts patches on one tensor library, named by `backend`."""
+
+    kind: ClassVar[str] = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader(Component):
+    """Reads scans from files with one of `suffixes` (".npz", …); it looks at the content before it accepts."""
+
+    suffixes: tuple[str, ...] = ()
+    kind: ClassVar[str] = "reader"
+
+
+@dataclass(frozen=True, slots=True)
+class Writer(Component):
+    """Writes scans to files with one of `suffixes`."""
+
+    suffixes: tuple[str, ...] = ()
+    kind: ClassVar[str] = "writer"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset(Component):
+    """A named scan that travels with a distribution, so that `--data NAME` works anywhere."""
+
+    kind: ClassVar[str] = "dataset"
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Component):
+    """A subcommand of `ptycho`; `target` is a function that Typer can call."""
+
+    kind: ClassVar[str] = "command"
+
+
+KINDS: dict[str, type[Component]] = {
+    kind.kind: kind
+    for kind in (
+        Generator, Loss, Clipper, Simulator, Stitcher, Refiner, Engine, Reader, Writer, Dataset, Command,
+    )
+}  # fmt: skip

@@ -1,0 +1,205 @@
+"""The run configuration: what a TOML file, flags and `--set` say, checked, complete and frozen.
+
+Values resolve in this order: defaults < TOML < flags < `--set`. The options of the components themselves are not
+known here; they are kept as plain values and validated by each component's own schema (`ptycho_host.options`).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ptycho_host.errors import ConfigError, close_match_hint, quoted
+from ptycho_host.options import describe_problems
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Section(BaseModel):
+    """A frozen table of the configuration; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ComponentChoice(Section):
+    """A component by name and its options: in TOML the options stand beside `name`.
+
+    Only the engine may go without a name: the one of the back-end is taken.
+    """
+
+    name: str = Field("", description="component, as `ptycho plugins list` names it, or distribution:name")
+    options: Mapping[str, Any] = Field(default_factory=dict, description="options of the component")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _options_beside_name(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, Mapping) and not (set(value) <= {"name", "options"}):
+            beside = {key: item for key, item in value.items() if key not in ("name", "options")}
+            return {"name": value.get("name", ""), "options": {**value.get("options", {}), **beside}}
+        return value
+
+    def as_table(self) -> dict[str, Any]:
+        """The TOML table: `name` with the options beside it."""
+        return {**({"name": self.name} if self.name else {}), **self.options}
+
+
+class DataOptions(Section):
+    """Where the patterns come from and which of them are used."""
+
+    source: str | None = Field(None, description="file or named data set to train on; none simulates")
+    test: str | None = Field(None, description="file or named data set to reconstruct instead of the training scan")
+    reader: ComponentChoice | None = Field(None, description="reader to use; default: by suffix and content")
+    limit: int | None = Field(None, ge=1, description="use only this many patterns, evenly spread over the file")
+
+
+class TrainOptions(Section):
+    """The schedule of training, the same for every back-end."""
+
+    epochs: int = Field(10, ge=1, description="passes over the training patterns")
+    batch_size: int = Field(16, ge=1, description="patterns a step and device")
+    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
+    optimiser: Literal["adam", "adamw", "sgd"] = Field("adamw", description="rule of the update; sgd with momentum 0.9")
+    weight_decay: float = Field(1e-4, ge=0, description="decoupled decay of the weights (adamw, sgd)")
+    scheduler: Literal["constant", "exponential", "warmup_cosine", "plateau"] = Field(
+        "warmup_cosine", description="how the learning rate changes with time"
+    )
+    decay: float = Field(0.95, gt=0, le=1, description="factor an epoch of the exponential scheduler")
+    warmup: float = Field(0.05, ge=0, lt=1, description="fraction of the steps in which warmup_cosine rises")
+    floor: float = Field(0.02, ge=0, le=1, description="last learning rate of warmup_cosine and plateau, over the peak")
+    accumulate: int = Field(1, ge=1, description="batches whose gradients are summed before a step")
+    validation_fraction: float = Field(
+        0.05, ge=0, lt=1, description="fraction of the patterns held out, a connected part of the scan"
+    )
+    group_size: int = Field(4, ge=1, description="neighbouring patterns merged for the consistency term; 1: none")
+    group_spacing: float = Field(0.4, gt=0, le=1, description="distance inside a group, in probe diameters")
+    group_weight: float = Field(1.0, ge=0, description="weight of the consistency term")
+    pattern_weight: float = Field(0.3, ge=0, description="weight of the single-pattern term when groups are used")
+    time_limit: float | None = Field(None, gt=0, description="seconds after which training ends, schedule included")
+    patience: int | None = Field(None, ge=1, description="epochs without improvement before training stops early")
+    on_collapse: Literal["warn", "restart"] = Field(
+        "warn", description="what to do when all predictions become equal: say so, or go back and halve the rate"
+    )
+
+
+class RunConfig(Section):
+    """All that a run depends on, apart from the versions of what is installed."""
+
+    backend: str | None = Field(None, description="tensor library; none: the one that fits all components")
+    seed: Seed = Field(0, description="seed of every random draw")
+    data: DataOptions = DataOptions()
+    simulator: ComponentChoice = ComponentChoice(name="lines")
+    generator: ComponentChoice = ComponentChoice(name="stable_hybrid")
+    loss: ComponentChoice = ComponentChoice(name="mae")
+    clip: ComponentChoice = ComponentChoice(name="norm")
+    stitch: ComponentChoice = ComponentChoice(name="synchronised")
+    refiner: ComponentChoice | None = None
+    engine: ComponentChoice | None = None
+    train: TrainOptions = TrainOptions()
+    observers: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict, description="settings of observers")
+
+    def as_toml(self) -> str:
+        """The configuration as TOML text that `resolve` reads back to the same configuration."""
+        import tomli_w
+
+        return tomli_w.dumps(self.as_table())
+
+    def as_table(self) -> dict[str, Any]:
+        """Nested plain values; components as tables with their options beside the name, None left out."""
+        table: dict[str, Any] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, ComponentChoice):
+                table[name] = value.as_table()
+            elif isinstance(value, BaseModel):
+                table[name] = value.model_dump(mode="json", exclude_none=True)
+            elif value not in (None, {}):
+                table[name] = value
+        if self.data.reader is not None:
+            table["data"]["reader"] = self.data.reader.as_table()
+        return table
+
+
+COMPONENT_SECTIONS = ("simulator", "generator", "loss", "clip", "stitch", "refiner", "engine")
+"""Sections that name a component; their other keys are its options."""
+
+
+def resolve(
+    toml: Path | None = None, flags: Mapping[str, Any] | None = None, settings: Iterable[str] = ()
+) -> RunConfig:
+    """The configuration from a TOML file, flags (nested tables) and `KEY=VALUE` settings, later ones winning.
+
+    Raises ConfigError that names the key, what is wrong and what would be accepted.
+    """
+    table = RunConfig().as_table()
+    layers = [_read_toml(toml)] if toml is not None else []
+    layers.append(flags or {})
+    layers.extend(_parse_setting(setting) for setting in settings)
+    for layer in layers:
+        table = _overlaid(table, layer)
+    return from_table(table)
+
+
+def from_table(table: Mapping[str, Any]) -> RunConfig:
+    """The configuration of plain nested values; raises ConfigError."""
+    try:
+        return RunConfig.model_validate(dict(table))
+    except ValidationError as error:
+        first = error.errors()[0]["loc"]
+        section = RunConfig.model_fields.get(str(first[0])) if len(first) > 1 else None
+        model = section.annotation if section is not None else RunConfig
+        fields = getattr(model, "model_fields", RunConfig.model_fields)
+        known = [f"{first[0]}.{name}" if section is not None else name for name in fields]
+        raise ConfigError(describe_problems(error, known, "the run configuration")) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no configuration file {path}; check the path.") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}; mend that line.") from error
+
+
+def _parse_setting(setting: str) -> dict[str, Any]:
+    key, separator, text = setting.partition("=")
+    parts = key.strip().split(".")
+    if not separator or not all(parts):
+        raise ConfigError(f"--set takes KEY=VALUE such as generator.width=48, not '{setting}'.")
+    if parts[0] not in RunConfig.model_fields:
+        known = list(RunConfig.model_fields)
+        hint = close_match_hint(parts[0], known)
+        raise ConfigError(f"--set {setting}: there is no section '{parts[0]}'.{hint} Sections: {quoted(known)}.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        # A bare word is a string: nobody wants to quote twice in a shell.
+        value = text.strip()
+    nested: Any = value
+    for part in reversed(parts[1:]):
+        nested = {part: nested}
+    return {parts[0]: nested}
+
+
+def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`above` over `below`; naming another component forgets the options of the one below."""
+    merged = dict(below)
+    for key, value in above.items():
+        if value is None:
+            continue
+        if key in COMPONENT_SECTIONS and isinstance(value, str):
+            value = {"name": value}
+        base = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(base, Mapping):
+            renamed = key in COMPONENT_SECTIONS and value.get("name", base.get("name")) != base.get("name")
+            merged[key] = _overlaid({} if renamed else base, value)
+        else:
+            merged[key] = dict(value) if isinstance(value, Mapping) else value
+    return merged

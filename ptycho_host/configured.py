@@ -1,0 +1,46 @@
+"""A component that was looked up and whose options were checked: ready to be built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from ptycho_host.components import Component
+from ptycho_host.options import OptionSchema
+from ptycho_host.plugins import Host, Registration
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredComponent:
+    """A registered component with all its options, given ones and defaults."""
+
+    registration: Registration
+    options: BaseModel
+
+    @property
+    def component(self) -> Component:
+        """The descriptor."""
+        return self.registration.component
+
+    def as_table(self) -> dict[str, Any]:
+        """Name and options as plain values that TOML can hold; options that are None are left out."""
+        return {"name": self.component.name, **self.options.model_dump(mode="json", exclude_none=True)}
+
+    def build(self, *supplied: Any) -> Any:
+        """Call the factory with the options and as many of the `supplied` arguments as it takes."""
+        factory = self.registration.load()
+        accepted = OptionSchema(factory, self.registration.label).supplied
+        values = {name: getattr(self.options, name) for name in type(self.options).model_fields}
+        return factory(*supplied[:accepted], **values)
+
+
+def configure(
+    host: Host, kind: str, name: str, options: Mapping[str, Any] | None = None, backend: str | None = None
+) -> ConfiguredComponent:
+    """Look a component up and check its options; raises the InputErrors of `Host.find` and OptionError."""
+    registration = host.find(kind, name, backend)
+    schema = OptionSchema(registration.load(), f"{kind} '{name}'")
+    return ConfiguredComponent(registration, schema.validate(options or {}))

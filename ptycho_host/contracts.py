@@ -1,0 +1,361 @@
+"""What each kind of factory must return, and the records that flow between components.
+
+`Tensor` stands for an array of the engine's library (torch.Tensor, tf.Tensor); the host never looks inside.
+B is the batch, C the patterns of a group (1 unless the engine feeds grids of g x g), N the detector pixels.
+
+Units. Generators work in *model units*: the data set's amplitudes have root mean square 1 over all pixels, and
+a uniform object of modulus 1 explains the mean pattern. `ptycho_host.physics.intensity.IntensityScale` converts
+to photon counts and to the physical object; it is data and is stored in the bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ptycho_host.config import TrainOptions
+    from ptycho_host.data.scan import Scan
+    from ptycho_host.physics.intensity import IntensityScale
+    from ptycho_host.configured import ConfiguredComponent
+    from ptycho_host.records import EpochReport
+
+Tensor: TypeAlias = Any
+
+
+# --- generators ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PatchShape:
+    """What a generator is built for: N detector pixels a side and C patterns of a group.
+
+    A generator factory may take it as its only positional parameter: `build(shape, *, width=32)`.
+    """
+
+    pixels: int
+    channels: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorInputs:
+    """What a generator sees, in model units.
+
+    amplitude: (B, C, N, N) real, measured amplitudes, root mean square 1 over the data set.
+    initial: (B, C, N, N) complex, the back-projected estimate of the object patches
+        (`ptycho_host.physics.backprojection`).
+    """
+
+    amplitude: Tensor
+    initial: Tensor
+
+
+# A generator factory returns a torch.nn.Module or keras.Model: `forward(GeneratorInputs) -> (B, C, N, N) complex`.
+
+
+# --- losses ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardResult:
+    """What the physics predicts from the generator's patches.
+
+    amplitude: (B, C, N, N) real, far-field amplitude in model units.
+    intensity_scale: square root of photon counts per model unit of amplitude.
+    object_patches: (B, C, N, N) complex, in model units.
+    probe: (N, N) complex, in model units.
+    """
+
+    amplitude: Tensor
+    intensity_scale: float
+    object_patches: Tensor
+    probe: Tensor
+
+    @property
+    def counts(self) -> Tensor:
+        """(B, C, N, N) real, expected photon counts a pixel."""
+        return (self.amplitude * self.intensity_scale) ** 2
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What was measured, on the same scale as `ForwardResult`.
+
+    amplitude: (B, C, N, N) real, model units.
+    intensity_scale: square root of photon counts per model unit of amplitude.
+    object_patches: (B, C, N, N) complex, true patches in model units; None unless the scan's truth is known.
+    """
+
+    amplitude: Tensor
+    intensity_scale: float
+    object_patches: Tensor | None = None
+
+    @property
+    def counts(self) -> Tensor:
+        """(B, C, N, N) real, measured photon counts a pixel."""
+        return (self.amplitude * self.intensity_scale) ** 2
+
+
+LossFunction: TypeAlias = Callable[[ForwardResult, Measurement], Tensor]
+"""What a loss factory returns: a differentiable scalar from prediction and measurement."""
+
+
+# --- clippers --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClipReport:
+    """`norm`: L2 norm of all gradients before clipping; `clipped`: fraction of the units that were scaled."""
+
+    norm: float
+    clipped: float
+
+
+ClipFunction: TypeAlias = Callable[[Iterable[Any]], ClipReport]
+"""What a clipper factory returns: bounds the gradients of the parameters in place."""
+
+
+# --- simulators ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationRequest:
+    """What the caller imposes on a simulator; None leaves it to the simulator's own options.
+
+    probe: (N, N) complex64, sum |P|^2 = photon counts a pattern. positions: (M, 2) float64 (y, x), object pixels.
+    """
+
+    probe: NDArray[np.complex64] | None = None
+    positions: NDArray[np.float64] | None = None
+
+
+class SimulateFunction(Protocol):
+    """What a simulator factory returns."""
+
+    def __call__(self, request: SimulationRequest, rng: np.random.Generator, /) -> Scan:
+        """A scan with its truth; every random draw comes from `rng`."""
+        ...
+
+
+# --- stitchers and refiners ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """Where an object is assembled: `shape` (H, W) in object pixels and `positions` (M, 2) (y, x) of all patches
+    that will come, in the order in which they will come."""
+
+    shape: tuple[int, int]
+    positions: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class PatchBatch:
+    """Consecutive patches: `patches` (B, N, N) complex64 and their `positions` (B, 2) float64 (y, x)."""
+
+    patches: NDArray[np.complex64]
+    positions: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstruction:
+    """An assembled object.
+
+    object: (H, W) complex64, zero where no patch contributed.
+    coverage: (H, W) float32, summed weight of the patches on each pixel, largest value 1.
+    notes: what the component wants said about it (number of disconnected parts, …).
+    """
+
+    object: NDArray[np.complex64]
+    coverage: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def amplitude(self) -> NDArray[np.float32]:
+        """(H, W) float32, modulus of the object."""
+        amplitude: NDArray[np.float32] = abs(self.object)
+        return amplitude
+
+    @property
+    def phase(self) -> NDArray[np.float32]:
+        """(H, W) float32, phase of the object in radians, -pi to pi."""
+        import numpy as np
+
+        phase: NDArray[np.float32] = np.angle(self.object)
+        return phase
+
+
+class PatchStitcher(Protocol):
+    """What a stitcher factory returns: an accumulator fed with consecutive batches of patches.
+
+    Memory stays bounded: a stitcher that needs to see the patches again says so and is fed once more.
+    """
+
+    def begin(self, canvas: Canvas, probe: NDArray[np.complex64]) -> None:
+        """Empty the canvas; `probe` (N, N) weighs the patches."""
+        ...
+
+    def add(self, batch: PatchBatch) -> None:
+        """Take the next patches, in the order of `canvas.positions`."""
+        ...
+
+    def another_pass(self) -> bool:
+        """Asked after all patches came: True if they must all come again before `finish`."""
+        ...
+
+    def finish(self) -> Reconstruction:
+        """The assembled object."""
+        ...
+
+
+class RefineFunction(Protocol):
+    """What a refiner factory returns."""
+
+    def __call__(self, scan: Scan, start: Reconstruction, progress: Progress, /) -> Reconstruction:
+        """The object after some iterations from `start`, on the physical scale (probe and counts of the scan)."""
+        ...
+
+
+# --- engines ---------------------------------------------------------------------------------------------------
+
+
+class Progress(Protocol):
+    """Where long work reports how far it has come."""
+
+    def start(self, task: str, total: int, unit: str) -> None:
+        """A stretch of work of `total` units begins (a new one ends the one before)."""
+        ...
+
+    def advance(self, units: int, **status: float | int | str) -> None:
+        """`units` more are done; `status` are figures worth showing beside the bar."""
+        ...
+
+    def note(self, message: str) -> None:
+        """One line that the user must see (a warning, a milestone)."""
+        ...
+
+    def finish(self) -> None:
+        """The stretch of work is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingProblem:
+    """Everything an engine needs to know about the data and the schedule.
+
+    scan: all patterns. training, held_out: (K,) int indices into it, disjoint.
+    scale: converts amplitudes, probe and object to model units.
+    supervised: whether true patches must be cut and handed to the losses.
+    """
+
+    scan: Scan
+    training: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+    scale: IntensityScale
+    options: TrainOptions
+    seed: int
+    supervised: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedLoss:
+    """One term of the training loss: its name, its weight in the sum, and the function."""
+
+    name: str
+    weight: float
+    loss: LossFunction
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingComponents:
+    """The chosen components: the generator still to be built, the loss terms, the clipper."""
+
+    generator: ConfiguredComponent
+    losses: tuple[WeightedLoss, ...]
+    clip: ClipFunction
+
+
+class RunContext(Protocol):
+    """What an engine may ask of the run it works for."""
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder for checkpoints, written with `ptycho_host.runs.checkpoint`."""
+        ...
+
+    @property
+    def resume(self) -> bool:
+        """Whether to go on from the last checkpoint."""
+        ...
+
+    @property
+    def progress(self) -> Progress:
+        """Where to report."""
+        ...
+
+    def epoch_finished(self, report: EpochReport) -> None:
+        """Write one line of the history and tell the observers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A trained generator with all that is needed to use it again.
+
+    generator: the component and its options, to build it anew. weights: its state, arrays by name.
+    shape: what it was built for. scale: model units of the training data. facts: fingerprint, seed, collapse, ….
+    """
+
+    generator: ConfiguredComponent
+    weights: Mapping[str, NDArray[Any]]
+    shape: PatchShape
+    scale: IntensityScale
+    facts: Mapping[str, Any]
+
+
+class TrainingEngine(Protocol):
+    """What an engine factory returns."""
+
+    def train(self, problem: TrainingProblem, components: TrainingComponents, run: RunContext) -> Bundle:
+        """Train the generator; raises RunFailedError when the loss stops being a number."""
+        ...
+
+    def predict(self, bundle: Bundle, scan: Scan) -> Iterator[PatchBatch]:
+        """Object patches in model units of all patterns of `scan`, in order, batch after batch."""
+        ...
+
+
+# --- files -----------------------------------------------------------------------------------------------------
+
+
+class ScanReader(Protocol):
+    """What a reader factory returns."""
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the content of the file is of this format (cheap; never raises for a strange file)."""
+        ...
+
+    def read(self, path: Path) -> Scan:
+        """The validated scan; raises DataError that names file, key and remedy."""
+        ...
+
+
+class ScanWriter(Protocol):
+    """What a writer factory returns."""
+
+    def write(self, scan: Scan, path: Path) -> None:
+        """Write the scan atomically."""
+        ...
+
+
+class DatasetFunction(Protocol):
+    """What a dataset factory returns."""
+
+    def __call__(self) -> Scan:
+        """The scan."""
+        ...

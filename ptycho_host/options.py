@@ -1,0 +1,132 @@
+"""A component's options are its factory's keyword-only parameters; this is the only place that reads them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.fields import FieldInfo
+
+from ptycho_host.errors import BrokenComponentError, OptionError, close_match_hint, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option as shown to users: dotted name, type, default, bounds and description as text."""
+
+    name: str
+    type: str
+    default: str
+    bounds: str
+    description: str
+
+
+class OptionSchema:
+    """The options of one factory.
+
+    `owner` names the component in messages; `supplied` is how many positional arguments the factory accepts from
+    the host. Raises BrokenComponentError for a factory whose signature cannot be read.
+    """
+
+    def __init__(self, factory: Callable[..., Any], owner: str) -> None:
+        self.owner = owner
+        try:
+            parameters = inspect.signature(factory).parameters.values()
+            keyword_only = [parameter for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+            if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+                raise TypeError("it takes **arguments; options must be listed as keyword-only parameters")
+            self.supplied = sum(
+                parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+                for parameter in parameters
+            )
+            hints = _annotations(factory, keyword_only)
+            self._model: type[BaseModel] = create_model(
+                "Options",
+                __config__=ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), validate_default=True),
+                **{parameter.name: _field(parameter, hints) for parameter in keyword_only},  # type: ignore[call-overload]
+            )
+        except (TypeError, ValueError, NameError, PydanticSchemaGenerationError) as error:
+            raise BrokenComponentError(f"the options of {owner} cannot be read: {error}.") from error
+
+    def validate(self, values: Mapping[str, Any]) -> BaseModel:
+        """The options, complete and typed; raises OptionError that names the option and what is accepted."""
+        try:
+            return self._model.model_validate(dict(values))
+        except ValidationError as error:
+            known = [option.name for option in self.describe()]
+            raise OptionError(describe_problems(error, known, self.owner)) from error
+
+    def describe(self) -> list[Option]:
+        """The options in the order of the signature; those of nested models under dotted names."""
+        return list(_described(self._model, ""))
+
+
+def describe_problems(error: ValidationError, known: list[str], owner: str) -> str:
+    """One sentence a problem: which option of `owner`, what is wrong, and what would be accepted."""
+    sentences = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            options = f"valid options: {quoted(known)}" if known else "it has no options"
+            sentences.append(f"{owner} has no option '{place}'.{close_match_hint(place, known)} ({options})")
+        elif problem["type"] == "missing":
+            sentences.append(f"{owner} needs option '{place}'.")
+        else:
+            sentences.append(f"option '{place}' of {owner}: {problem['msg'].lower()}, not {problem['input']!r}.")
+    return " ".join(sentences)
+
+
+def _annotations(factory: Callable[..., Any], parameters: list[inspect.Parameter]) -> dict[str, Any]:
+    # Only the options' annotations are evaluated: a return type may be imported for type checkers alone.
+    function: Any = factory.__init__ if inspect.isclass(factory) else inspect.unwrap(factory)
+    namespace = getattr(getattr(function, "func", function), "__globals__", {})
+    stub = SimpleNamespace(__annotations__={p.name: p.annotation for p in parameters if p.annotation is not p.empty})
+    return get_type_hints(stub, globalns=namespace, include_extras=True)
+
+
+def _field(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> tuple[Any, Any]:
+    if parameter.name not in hints:
+        raise TypeError(f"parameter '{parameter.name}' has no type annotation")
+    return hints[parameter.name], ... if parameter.default is parameter.empty else parameter.default
+
+
+def _described(model: type[BaseModel], prefix: str) -> Iterator[Option]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _described(field.annotation, f"{prefix}{name}.")
+        else:
+            default = "required" if field.is_required() else _text(field.get_default(call_default_factory=True))
+            yield Option(prefix + name, type_text(field.annotation), default, _bounds(field), field.description or "")
+
+
+def _text(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+def type_text(annotation: Any) -> str:
+    """A type as users read it: `int`, `real_imag | amp_phase`, `float | none`."""
+    if annotation is type(None):
+        return "none"
+    if isinstance(annotation, type) and not get_args(annotation):
+        return annotation.__name__
+    if getattr(get_origin(annotation), "__name__", "") in ("Union", "UnionType"):
+        return " | ".join(type_text(part) for part in get_args(annotation))
+    if str(get_origin(annotation)) == "typing.Literal":
+        return " | ".join(str(choice) for choice in get_args(annotation))
+    return str(annotation).replace("typing.", "")
+
+
+def _bounds(field: FieldInfo) -> str:
+    signs = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
+    limits = []
+    for limit in field.metadata:
+        if type(limit) in signs:
+            (value,) = vars(limit).values() if hasattr(limit, "__dict__") else (getattr(limit, limit.__slots__[0]),)
+            limits.append(f"{signs[type(limit)]} {value:g}")
+    return ", ".join(limits)
