@@ -1,0 +1,102 @@
+"""The run directory: where everything about a run stands."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ptycho_host.atomic import write_text
+from ptycho_host.errors import InputError, RunFailedError
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The places in a run directory."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration, TOML."""
+        return self.path / "config.toml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, machine, commit, seed, JSON."""
+        return self.path / "environment.json"
+
+    @property
+    def history(self) -> Path:
+        """One JSON line an epoch."""
+        return self.path / "history.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of training states."""
+        return self.path / "checkpoints"
+
+    @property
+    def bundle(self) -> Path:
+        """Folder of the trained generator."""
+        return self.path / "bundle"
+
+    @property
+    def reconstruction(self) -> Path:
+        """The object, Ptychodus product layout."""
+        return self.path / "reconstruction.h5"
+
+    @property
+    def metrics(self) -> Path:
+        """Figures of merit, JSON."""
+        return self.path / "metrics.json"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of PNG figures."""
+        return self.path / "figures"
+
+    @property
+    def report(self) -> Path:
+        """The self-contained page."""
+        return self.path / "report.html"
+
+    @classmethod
+    def create(cls, path: Path | None, name: str) -> RunDirectory:
+        """A new, empty run directory at `path`, or at a fresh `runs/<time>-<name>`.
+
+        Raises InputError when `path` is in use, RunFailedError when it cannot be made.
+        """
+        if path is not None and path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(
+                f"{path} exists and is not an empty folder; choose another --out, or add --resume to go on with a run."
+            )
+        chosen = path if path is not None else _fresh(Path("runs"), name)
+        try:
+            (chosen / "checkpoints").mkdir(parents=True)
+        except OSError as error:
+            raise RunFailedError(f"cannot make {chosen}: {error.strerror}; choose another --out.") from error
+        return cls(chosen)
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """An existing run directory; raises InputError when there is none."""
+        run = cls(path)
+        if not run.config.is_file():
+            raise InputError(f"{path} is not a run directory (it has no config.toml); give the path `train` printed.")
+        return run
+
+    def write_json(self, path: Path, content: Any) -> None:
+        """Write `content` as indented JSON, atomically; NaN is refused."""
+        write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _fresh(parent: Path, name: str) -> Path:
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    number, path = 1, parent / f"{stamp}-{name}"
+    while path.exists():
+        number += 1
+        path = parent / f"{stamp}-{name}-{number}"
+    return path

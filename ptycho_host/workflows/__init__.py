@@ -1,0 +1,1 @@
+"""The programmatic API: plain functions that the command line calls too."""

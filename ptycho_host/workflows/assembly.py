@@ -1,0 +1,103 @@
+"""From a trained generator and a scan to the object: predict all patches, stitch them, polish if asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
+
+from ptycho_host.contracts import (
+    Bundle,
+    Canvas,
+    PatchBatch,
+    PatchStitcher,
+    Progress,
+    Reconstruction,
+    RefineFunction,
+    TrainingEngine,
+)
+from ptycho_host.data.scan import Scan
+from ptycho_host.errors import InputError
+
+PATCH_MEMORY = 2**29
+"""Bytes of predicted patches that are kept for a stitcher's second pass; beyond it they are predicted again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A reconstruction on the physical scale and the seconds that its steps took."""
+
+    reconstruction: Reconstruction
+    predict_seconds: float
+    stitch_seconds: float
+    refine_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """All steps together."""
+        return self.predict_seconds + self.stitch_seconds + self.refine_seconds
+
+
+def assemble(
+    engine: TrainingEngine,
+    bundle: Bundle,
+    scan: Scan,
+    stitcher: PatchStitcher,
+    progress: Progress,
+    refine: RefineFunction | None = None,
+) -> Assembly:
+    """The object of `scan`; raises InputError when the bundle was trained for patterns of another size."""
+    if scan.pixels != bundle.shape.pixels:
+        raise InputError(
+            f"scan '{scan.name}' has patterns of {scan.pixels} x {scan.pixels} pixels, the run was trained for "
+            f"{bundle.shape.pixels} x {bundle.shape.pixels}; crop or pad the patterns, or train anew."
+        )
+    # Sorted by y, a patch's neighbours come soon after it: stitchers that compare them need not hold the others.
+    ordered = scan.subset(np.lexsort((scan.positions[:, 1], scan.positions[:, 0])))
+    patches = _PatchSupply(engine, bundle, ordered, progress)
+    stitcher.begin(Canvas(scan.canvas_shape(), ordered.positions), scan.probe)
+    started = perf_counter()
+    while True:
+        for batch in patches:
+            stitcher.add(batch)
+        if not stitcher.another_pass():
+            break
+    stitched = stitcher.finish()
+    stitch_seconds = perf_counter() - started - patches.seconds
+    result = replace(stitched, object=bundle.scale.physical_object(stitched.object))
+    started = perf_counter()
+    if refine is not None:
+        result = refine(scan, result, progress)
+    return Assembly(result, patches.seconds, stitch_seconds, perf_counter() - started)
+
+
+class _PatchSupply:
+    """The predicted patches as often as they are asked for, kept while they fit into PATCH_MEMORY."""
+
+    def __init__(self, engine: TrainingEngine, bundle: Bundle, scan: Scan, progress: Progress) -> None:
+        self.seconds = 0.0
+        self._predict = lambda: engine.predict(bundle, scan)
+        self._scan = scan
+        self._progress = progress
+        self._fits = scan.count * scan.pixels**2 * np.dtype(np.complex64).itemsize <= PATCH_MEMORY
+        self._kept: list[PatchBatch] = []
+
+    def __iter__(self) -> Iterator[PatchBatch]:
+        if self._kept:
+            yield from self._kept
+            return
+        self._progress.start("reconstructing", self._scan.count, "patterns")
+        source = iter(self._predict())
+        while True:
+            started = perf_counter()
+            batch = next(source, None)
+            self.seconds += perf_counter() - started
+            if batch is None:
+                break
+            if self._fits:
+                self._kept.append(batch)
+            self._progress.advance(len(batch.patches))
+            yield batch
+        self._progress.finish()

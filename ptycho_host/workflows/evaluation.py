@@ -1,0 +1,75 @@
+"""What was measured on a reconstruction: against the truth where it is known, against the patterns always."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycho_host.contracts import Bundle, TrainingEngine
+from ptycho_host.data.scan import Scan
+from ptycho_host.metrics.diffraction import DiffractionAgreement, diffraction_agreement, patch_agreement
+from ptycho_host.metrics.object_metrics import object_metrics
+from ptycho_host.metrics.region import Region, covered_pixels, covered_region
+from ptycho_host.metrics.run_metrics import ReconstructionFigures, RunMetrics, TrainingFigures
+from ptycho_host.workflows.assembly import Assembly
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The figures of merit and where on the object they hold.
+
+    covered: (H, W) bool, the well-lit pixels of the canvas.
+    """
+
+    metrics: RunMetrics
+    region: Region
+    covered: NDArray[np.bool_]
+
+
+def evaluate(
+    assembly: Assembly,
+    scan: Scan,
+    training: TrainingFigures | None = None,
+    held_out: DiffractionAgreement | None = None,
+) -> Evaluation:
+    """Measure a reconstruction of `scan`; `training` and `held_out` are passed on into the metrics."""
+    obj = assembly.reconstruction.object
+    covered = covered_pixels(scan, obj.shape)  # type: ignore[arg-type]
+    region = covered_region(covered)
+    against_truth = object_metrics(obj, scan.truth, region, covered=covered) if scan.truth is not None else None
+    metrics = RunMetrics(
+        region=region,
+        object=against_truth,
+        diffraction=diffraction_agreement(obj, scan),
+        held_out=held_out,
+        training=training,
+        reconstruction=ReconstructionFigures(
+            patterns_per_second=scan.count / assembly.seconds, seconds=assembly.seconds
+        ),
+    )
+    return Evaluation(metrics, region, covered)
+
+
+def held_out_agreement(
+    engine: TrainingEngine, bundle: Bundle, scan: Scan, indices: NDArray[np.int64]
+) -> DiffractionAgreement | None:
+    """How well single-pattern predictions explain the patterns at `indices`, which training never saw."""
+    if len(indices) == 0:
+        return None
+    unseen = scan.subset(indices)
+    patches = np.concatenate([batch.patches for batch in engine.predict(bundle, unseen)])
+    return patch_agreement(bundle.scale.physical_object(patches), unseen.batch(slice(None)), scan.probe)
+
+
+def training_figures(bundle: Bundle) -> TrainingFigures:
+    """The training block of the metrics, from what the engine noted in the bundle."""
+    facts = bundle.facts
+    return TrainingFigures(
+        epochs=facts["epochs"],
+        patterns_per_second=facts["patterns_per_second"],
+        seconds=facts["seconds"],
+        final_loss=facts.get("final_loss"),
+        collapsed=facts["collapsed"],
+    )

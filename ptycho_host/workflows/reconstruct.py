@@ -1,0 +1,50 @@
+"""Reconstruct another scan with a trained run: one forward pass, stitched; no training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptycho_host.config import ComponentChoice
+from ptycho_host.contracts import Progress, Reconstruction
+from ptycho_host.data.scan import Scan
+from ptycho_host.plugins import Host
+from ptycho_host.report.progress import SilentProgress
+from ptycho_host.runs.product import write_product
+from ptycho_host.workflows.evaluation import Evaluation, evaluate
+from ptycho_host.workflows.run import Run
+from ptycho_host.workflows.scans import load_scan
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstructed:
+    """A reconstruction of `scan`, what was measured on it, and the product file if one was written."""
+
+    scan: Scan
+    reconstruction: Reconstruction
+    evaluation: Evaluation
+    path: Path | None
+
+
+def reconstruct(run: Run | str | Path, data: Scan | str | Path, *, host: Host | None = None) -> Reconstruction:
+    """The object of a scan (or of the scan in a file or data set) by a trained run."""
+    opened = run if isinstance(run, Run) else Run.open(run, host=host)
+    return opened.reconstruct(data)
+
+
+def reconstruct_to_file(
+    run: Run,
+    data: str | Path,
+    out: Path | None,
+    *,
+    stitch: ComponentChoice | None = None,
+    progress: Progress | None = None,
+) -> Reconstructed:
+    """Reconstruct, measure, and write the product to `out` unless it is None."""
+    scan = load_scan(data, host=run.host)
+    progress = progress or SilentProgress()
+    assembly = run.assemble(scan, stitch=stitch, progress=progress)
+    evaluation = evaluate(assembly, scan)
+    if out is not None:
+        write_product(out, assembly.reconstruction, scan, run.history)
+    return Reconstructed(scan, assembly.reconstruction, evaluation, out)

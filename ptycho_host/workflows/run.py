@@ -1,0 +1,88 @@
+"""A finished run, opened from its directory: its settings, its figures, and its trained generator at work."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ptycho_host.config import ComponentChoice, RunConfig, resolve
+from ptycho_host.configured import configure
+from ptycho_host.contracts import Bundle, Progress, Reconstruction, TrainingEngine
+from ptycho_host.data.scan import Scan
+from ptycho_host.errors import BundleError
+from ptycho_host.plugins import Host
+from ptycho_host.records import EpochReport
+from ptycho_host.report.progress import SilentProgress
+from ptycho_host.resolution import configure_engine
+from ptycho_host.runs.bundle import load_bundle
+from ptycho_host.runs.directory import RunDirectory
+from ptycho_host.runs.history import read_history
+from ptycho_host.workflows.assembly import Assembly, assemble
+from ptycho_host.workflows.scans import load_scan
+
+
+class Run:
+    """A run directory and what can be done with it."""
+
+    def __init__(self, directory: RunDirectory, host: Host) -> None:
+        self.directory = directory
+        self.host = host
+
+    @classmethod
+    def open(cls, path: str | Path, *, host: Host | None = None) -> Run:
+        """The run at `path`; raises InputError when there is none."""
+        return cls(RunDirectory.open(Path(path)), host or Host.discover())
+
+    @property
+    def path(self) -> Path:
+        """The run directory."""
+        return self.directory.path
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The resolved configuration."""
+        return resolve(self.directory.config)
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The trained generator; raises BundleError when training has not finished."""
+        return load_bundle(self.directory.bundle, self.host)
+
+    @property
+    def history(self) -> list[EpochReport]:
+        """One report an epoch."""
+        return read_history(self.directory.history)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What `metrics.json` holds; raises BundleError when the run did not come that far."""
+        try:
+            metrics: dict[str, Any] = json.loads(self.directory.metrics.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BundleError(f"{self.path} has no metrics ({error}); did the run finish?") from error
+        return metrics
+
+    def engine(self) -> TrainingEngine:
+        """The engine of the bundle's back-end, with the options of the run."""
+        backend = self.bundle.generator.component.backend
+        assert backend is not None
+        built: TrainingEngine = configure_engine(self.host, self.config.engine, backend).build()
+        return built
+
+    def reconstruct(
+        self, scan: Scan | str | Path, *, stitch: ComponentChoice | str | None = None, progress: Progress | None = None
+    ) -> Reconstruction:
+        """The object of a scan, in one pass of the trained generator; on the scale of the scan's probe."""
+        if not isinstance(scan, Scan):
+            scan = load_scan(scan, host=self.host)
+        return self.assemble(scan, stitch=stitch, progress=progress).reconstruction
+
+    def assemble(
+        self, scan: Scan, *, stitch: ComponentChoice | str | None = None, progress: Progress | None = None
+    ) -> Assembly:
+        """As `reconstruct`, with the seconds of each step."""
+        choice = ComponentChoice(name=stitch) if isinstance(stitch, str) else stitch or self.config.stitch
+        stitcher = configure(self.host, "stitcher", choice.name, choice.options).build()
+        return assemble(self.engine(), self.bundle, scan, stitcher, progress or SilentProgress())

@@ -1,0 +1,229 @@
+"""Train a generator on a scan, reconstruct, measure, and write the run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycho_host.atomic import write_text
+from ptycho_host.components import Loss
+from ptycho_host.config import RunConfig, from_table
+from ptycho_host.contracts import Bundle, Progress, TrainingComponents, TrainingEngine, TrainingProblem
+from ptycho_host.data.grouping import hold_out
+from ptycho_host.data.scan import Scan
+from ptycho_host.errors import DataError, PtychoError
+from ptycho_host.physics.intensity import IntensityScale
+from ptycho_host.plugins import Host
+from ptycho_host.records import EpochFinished, EpochReport, ReconstructionReady, RunFinished, RunStarted
+from ptycho_host.report.progress import SilentProgress
+from ptycho_host.resolution import Components, resolve_components
+from ptycho_host.runs.bundle import save_bundle
+from ptycho_host.runs.directory import RunDirectory
+from ptycho_host.runs.history import append_report, read_history
+from ptycho_host.runs.product import write_product
+from ptycho_host.runs.provenance import environment
+from ptycho_host.workflows.assembly import Assembly, assemble
+from ptycho_host.workflows.evaluation import Evaluation, evaluate, held_out_agreement, training_figures
+from ptycho_host.workflows.publication import publish
+from ptycho_host.workflows.run import Run
+from ptycho_host.workflows.scans import load_scan, run_simulator
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run, checked as far as it can be without touching the data: what `--dry-run` shows."""
+
+    config: RunConfig
+    components: Components
+
+    def as_table(self) -> dict[str, Any]:
+        """The configuration with every option of every component, defaults included."""
+        components = self.components
+        table = self.config.as_table() | {
+            "backend": components.backend,
+            "engine": components.engine.as_table(),
+            "generator": components.generator.as_table(),
+            "loss": _loss_table(self.config.loss.name, components),
+            "clip": components.clipper.as_table(),
+            "stitch": components.stitcher.as_table(),
+        }
+        if components.refiner is not None:
+            table["refiner"] = components.refiner.as_table()
+        if components.simulator is not None:
+            table["simulator"] = components.simulator.as_table()
+        else:
+            table.pop("simulator", None)
+        return table
+
+
+def plan(config: RunConfig, host: Host) -> Plan:
+    """Look up all components and check all options; raises InputErrors, touches nothing."""
+    return Plan(config, resolve_components(host, config))
+
+
+def train(
+    config: RunConfig | Mapping[str, Any] | None = None,
+    *,
+    out: str | Path | None = None,
+    host: Host | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Train and reconstruct as `config` says (nested plain values or a RunConfig; None is the demo).
+
+    Writes the run directory `out`, or a fresh one under `runs/`. Raises InputError before anything is written,
+    RunFailedError when training cannot go on.
+    """
+    host = host or Host.discover()
+    if not isinstance(config, RunConfig):
+        config = from_table(config or {})
+    planned = plan(config, host)
+    scan = _training_scan(planned, host)
+    test = _test_scan(planned, host)
+    components = planned.components
+    directory = RunDirectory.create(Path(out) if out is not None else None, config.generator.name)
+    resolved = from_table(planned.as_table())
+    write_text(directory.config, resolved.as_toml())
+    directory.write_json(directory.environment, environment(host, config.seed))
+    return _run(host, resolved, components, directory, scan, test, progress or SilentProgress(), resume=False)
+
+
+def resume(path: str | Path, *, host: Host | None = None, progress: Progress | None = None) -> Run:
+    """Go on with the run in directory `path` from its last checkpoint, with the settings it was started with.
+
+    Raises InputError when there is no run or its data have changed.
+    """
+    host = host or Host.discover()
+    directory = RunDirectory.open(Path(path))
+    config = Run(directory, host).config
+    planned = plan(config, host)
+    scan = _training_scan(planned, host)
+    test = _test_scan(planned, host)
+    return _run(host, config, planned.components, directory, scan, test, progress or SilentProgress(), resume=True)
+
+
+def _training_scan(planned: Plan, host: Host) -> Scan:
+    config, components = planned.config, planned.components
+    if components.simulator is not None:
+        scan = run_simulator(components.simulator, config.seed)
+    else:
+        assert config.data.source is not None
+        scan = load_scan(config.data.source, host=host, reader=config.data.reader, limit=config.data.limit)
+    if components.supervised and scan.truth is None:
+        names = [
+            loss.component.name
+            for _, loss in components.losses
+            if isinstance(loss.component, Loss) and loss.component.supervised
+        ]
+        raise DataError(
+            f"loss '{names[0]}' compares with the true object, which scan '{scan.name}' does not have; "
+            "choose an unsupervised loss such as mae, or simulate."
+        )
+    return scan
+
+
+def _test_scan(planned: Plan, host: Host) -> Scan | None:
+    data = planned.config.data
+    return load_scan(data.test, host=host) if data.test is not None else None
+
+
+def _run(
+    host: Host,
+    config: RunConfig,
+    components: Components,
+    directory: RunDirectory,
+    scan: Scan,
+    test: Scan | None,
+    progress: Progress,
+    *,
+    resume: bool,
+) -> Run:
+    host.notify(RunStarted(directory.path, config.as_table()))
+    try:
+        engine: TrainingEngine = components.engine.build()
+        context = _Context(host, directory, progress, resume)
+        training, held_out = hold_out(
+            scan.positions, config.train.validation_fraction, np.random.default_rng([config.seed, 1])
+        )
+        bundle = _train(engine, config, components, scan, training, held_out, context)
+        save_bundle(bundle, directory.bundle)
+        target = test or scan
+        refine = components.refiner.build() if components.refiner is not None else None
+        assembly = assemble(engine, bundle, target, components.stitcher.build(), progress, refine)
+        unseen = held_out_agreement(engine, bundle, scan, held_out)
+        evaluation = evaluate(assembly, target, training_figures(bundle), unseen)
+        _write(directory, assembly, evaluation, target, config)
+        host.notify(
+            ReconstructionReady(
+                directory.path, directory.reconstruction, assembly.reconstruction, evaluation.metrics.as_json()
+            )
+        )
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        host.notify(RunFinished(directory.path, "interrupted" if interrupted else "failed", str(error)))
+        if isinstance(error, PtychoError):
+            error.add_note(f"The run stays in {directory.path}.")
+        raise
+    host.notify(RunFinished(directory.path, "done"))
+    return Run(directory, host)
+
+
+def _train(
+    engine: TrainingEngine,
+    config: RunConfig,
+    components: Components,
+    scan: Scan,
+    training: NDArray[np.int64],
+    held_out: NDArray[np.int64],
+    context: _Context,
+) -> Bundle:
+    problem = TrainingProblem(
+        scan=scan,
+        training=training,
+        held_out=held_out,
+        scale=IntensityScale.of(scan),
+        options=config.train,
+        seed=config.seed,
+        supervised=components.supervised,
+    )
+    chosen = TrainingComponents(components.generator, components.build_losses(), components.clipper.build())
+    bundle = engine.train(problem, chosen, context)
+    facts = {"scan": scan.name, "data_fingerprint": scan.fingerprint(), "seed": config.seed}
+    return replace(bundle, facts={**facts, **bundle.facts})
+
+
+def _write(directory: RunDirectory, assembly: Assembly, evaluation: Evaluation, scan: Scan, config: RunConfig) -> None:
+    history = read_history(directory.history)
+    write_product(directory.reconstruction, assembly.reconstruction, scan, history)
+    directory.write_json(directory.metrics, evaluation.metrics.as_json())
+    publish(directory, assembly.reconstruction, evaluation, scan, history, config)
+
+
+def _loss_table(name: str, components: Components) -> dict[str, Any]:
+    tables = {}
+    for _, loss in components.losses:
+        table = loss.as_table()
+        tables[table.pop("name")] = table
+    return {"name": name, **tables}
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """The run as the engine sees it."""
+
+    host: Host
+    directory: RunDirectory
+    progress: Progress
+    resume: bool
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.directory.checkpoints
+
+    def epoch_finished(self, report: EpochReport) -> None:
+        append_report(self.directory.history, report)
+        self.host.notify(EpochFinished(self.directory.path, report))
