@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ptycho_host.config import TrainOptions
+    from ptycho_host.configured import ConfiguredComponent
     from ptycho_host.data.scan import Scan
     from ptycho_host.physics.intensity import IntensityScale
-    from ptycho_host.configured import ConfiguredComponent
     from ptycho_host.records import EpochReport
 
 Tensor: TypeAlias = Any
@@ -147,8 +147,11 @@ class SimulateFunction(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """Where an object is assembled: `shape` (H, W) in object pixels and `positions` (M, 2) (y, x) of all patches
-    that will come, in the order in which they will come."""
+    """Where an object is assembled.
+
+    shape: (H, W) in object pixels. positions: (M, 2) float64 (y, x) of all patches that will come, in the order in
+    which they will come.
+    """
 
     shape: tuple[int, int]
     positions: NDArray[np.float64]

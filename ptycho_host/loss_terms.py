@@ -42,5 +42,6 @@ def term_options(choice: ComponentChoice) -> dict[str, Mapping[str, Any]]:
         return {names[0]: choice.options.get(names[0], choice.options)}
     unknown = [key for key in choice.options if key not in names]
     if unknown:
-        raise ConfigError(f"loss '{choice.name}' is a sum: write option '{unknown[0]}' as loss.{names[0]}.{unknown[0]}.")
+        key = unknown[0]
+        raise ConfigError(f"loss '{choice.name}' is a sum: write option '{key}' as loss.{names[0]}.{key}.")
     return {name: choice.options.get(name, {}) for name in names}

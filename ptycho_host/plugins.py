@@ -140,9 +140,7 @@ class Host:
         if found:
             return found
         known = sorted({entry.component.name for entry in self.registrations(kind)})
-        hint = self.catalogue.install_hint(kind, bare) or close_match_hint(
-            bare, {*known, *self.catalogue.names(kind)}
-        )
+        hint = self.catalogue.install_hint(kind, bare) or close_match_hint(bare, {*known, *self.catalogue.names(kind)})
         installed = f" Installed: {quoted(known)}." if known else f" No {kind} is installed."
         raise UnknownComponentError(f"no {kind} named '{name}' is installed.{hint}{installed}")
 
@@ -176,7 +174,7 @@ class Host:
         for implementation in getattr(self._manager.hook, hook_name).get_hookimpls():
             try:
                 implementation.function(record)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - an observer may fail in any way, the run goes on
                 key = f"{implementation.plugin_name}.{hook_name}"
                 if key not in self._observers_warned:
                     self._observers_warned.add(key)
@@ -198,7 +196,7 @@ class Host:
                     for component in _checked(kind, trial)
                 ]
                 self._manager.register(plugin, name)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - so may a plugin
             missing = error.name if isinstance(error, ModuleNotFoundError) else None
             self.problems.append(
                 PluginProblem(

@@ -79,7 +79,8 @@ def configure_engine(host: Host, choice: ComponentChoice | None, backend: str) -
     """The engine that was named, or the only one of the back-end."""
     if choice is not None and choice.name:
         return configure(host, "engine", choice.name, choice.options, backend)
-    names = sorted({entry.component.name for entry in host.registrations("engine") if entry.component.backend == backend})
+    engines = host.registrations("engine")
+    names = sorted({entry.component.name for entry in engines if entry.component.backend == backend})
     if len(names) != 1:
         found = f"several engines ({quoted(names)})" if names else "no engine"
         raise BackendError(f"back-end '{backend}' has {found}; choose one with engine.name.")
@@ -105,7 +106,8 @@ def choose_backend(host: Host, wanted: list[tuple[str, str]], backend: str | Non
     if backend is not None:
         if backend not in engines:
             hint = host.catalogue.engine_hint(backend)
-            raise BackendError(f"there is no engine for back-end '{backend}'.{hint} Engines: {quoted(sorted(engines))}.")
+            known = quoted(sorted(engines)) or "none"
+            raise BackendError(f"there is no engine for back-end '{backend}'.{hint} Installed: {known}.")
         if backend not in fitting:
             raise BackendError(f"not everything exists for back-end '{backend}' ({table}).")
         return backend

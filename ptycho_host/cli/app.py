@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command as command_of
 
-from ptycho_host.errors import PtychoError, close_match_hint, quoted
+from ptycho_host.errors import PtychoError, UnknownComponentError, close_match_hint, quoted
 from ptycho_host.plugins import Host, Registration
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class PluginGroup(TyperGroup):
                 return super().resolve_command(ctx, args)
             names = self.list_commands(ctx)
             hint = _host(ctx).catalogue.install_hint("command", name) or close_match_hint(name, names)
-            ctx.fail(f"there is no command '{name}'.{hint} Commands: {quoted(names)}.")
+            raise UnknownComponentError(f"there is no command '{name}'.{hint} Commands: {quoted(names)}.")
         return name, _loaded(found), args[1:]
 
     @staticmethod

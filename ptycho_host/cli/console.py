@@ -69,13 +69,11 @@ def run_progress(run: Path | None) -> Iterator[Progress]:
 
 def report_run(run: Run) -> None:
     """The table of a finished run and where everything is."""
-    from ptycho_host.report.tables import result_table
+    from ptycho_host.report.tables import print_results
 
-    out = console()
-    out.print(result_table(run.metrics, title=f"{run.config.generator.name} on {run.bundle.facts['scan']}"))
-    out.print(f"report  {run.directory.report}")
-    out.print(f"object  {run.directory.reconstruction}")
-    out.print(f"run     {run.path}")
+    name = f"{run.config.generator.name} on {run.bundle.facts['scan']}"
+    paths = (f"report  {run.directory.report}", f"object  {run.directory.reconstruction}", f"run     {run.path}")
+    print_results(console(), {name: run.metrics}, paths)
 
 
 def _error_console() -> Any:

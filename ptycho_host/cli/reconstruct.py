@@ -24,7 +24,7 @@ def reconstruct(
     """Reconstruct another scan with a trained run: one forward pass, stitched; no training."""
     from ptycho_host.cli.console import console, run_progress
     from ptycho_host.config import ComponentChoice
-    from ptycho_host.report.tables import result_table
+    from ptycho_host.report.tables import print_results
     from ptycho_host.workflows.reconstruct import reconstruct_to_file
     from ptycho_host.workflows.run import Run
 
@@ -38,8 +38,5 @@ def reconstruct(
         done = reconstruct_to_file(
             opened, data, target, stitch=ComponentChoice(name=stitch) if stitch else None, progress=progress
         )
-    terminal = console()
-    terminal.print(result_table(done.evaluation.metrics.as_json(), title=f"reconstruction of {done.scan.name}"))
-    for note in done.reconstruction.notes:
-        terminal.print(f"note    {note}")
-    terminal.print(f"object  {done.path}")
+    lines = [*(f"note    {note}" for note in done.reconstruction.notes), f"object  {done.path}"]
+    print_results(console(), {done.scan.name: done.evaluation.metrics.as_json()}, lines)

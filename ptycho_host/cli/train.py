@@ -28,9 +28,7 @@ def train(
         str | None,
         typer.Option(help="Scan to reconstruct instead of the training one.", rich_help_panel=DATA, metavar="FILE"),
     ] = None,
-    generator: Annotated[
-        str | None, typer.Option(help="Network.", rich_help_panel=COMPONENTS, metavar="NAME")
-    ] = None,
+    generator: Annotated[str | None, typer.Option(help="Network.", rich_help_panel=COMPONENTS, metavar="NAME")] = None,
     loss: Annotated[
         str | None,
         typer.Option(help="Loss, or a sum such as mae+0.1*tv.", rich_help_panel=COMPONENTS, metavar="NAME"),
@@ -38,9 +36,7 @@ def train(
     clip: Annotated[
         str | None, typer.Option(help="Gradient clipper.", rich_help_panel=COMPONENTS, metavar="NAME")
     ] = None,
-    stitch: Annotated[
-        str | None, typer.Option(help="Stitcher.", rich_help_panel=COMPONENTS, metavar="NAME")
-    ] = None,
+    stitch: Annotated[str | None, typer.Option(help="Stitcher.", rich_help_panel=COMPONENTS, metavar="NAME")] = None,
     refine: Annotated[
         str | None, typer.Option(help="Iterative refiner after stitching.", rich_help_panel=COMPONENTS, metavar="NAME")
     ] = None,

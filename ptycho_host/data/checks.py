@@ -20,7 +20,7 @@ class ScanChecker:
         self.probe_key = probe_key
 
     def fail(self, key: str, wrong: str, remedy: str) -> DataError:
-        """The error to raise: `file: key is wrong; remedy.`"""
+        """The error to raise, one sentence: file, key, what is wrong, remedy."""
         return DataError(f"{self.source}: {key} {wrong}; {remedy}.")
 
     def numbers(self, array: NDArray[Any], key: str, kind: str) -> None:

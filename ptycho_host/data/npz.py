@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycho_host.atomic import replacing
 from ptycho_host.data.checks import ScanChecker
 from ptycho_host.data.scan import ExperimentGeometry, Scan
 from ptycho_host.errors import DataError, close_match_hint, quoted
-from ptycho_host.atomic import replacing
 
 REQUIRED = ("diff3d", "xcoords", "ycoords", "probeGuess")
 

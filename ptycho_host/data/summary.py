@@ -72,9 +72,7 @@ def _step(scan: Scan) -> float:
     return float(np.median(distances[:, 1]))
 
 
-def _with_suspicions(
-    summary: ScanSummary, counts: FloatArray, total: FloatArray, brightest: FloatArray
-) -> ScanSummary:
+def _with_suspicions(summary: ScanSummary, counts: FloatArray, total: FloatArray, brightest: FloatArray) -> ScanSummary:
     found = []
     faint = int((counts < 0.01 * np.median(counts)).sum())
     if faint:
@@ -89,7 +87,7 @@ def _with_suspicions(
     if np.abs(centre - total.shape[0] // 2).max() > total.shape[0] / 4:
         found.append("the patterns are brightest far from the centre: is the zero frequency in the corner?")
     if not 0.5 < summary.scale < 2:
-        found.append(f"sum |probe|^2 is {summary.scale:.3g} times the mean counts; 1 is expected behind clear material.")
+        found.append(f"sum |probe|^2 is {summary.scale:.3g} times the mean counts; 1 is expected without absorption.")
     if summary.overlap < 0.4:
         found.append(f"neighbouring probes overlap by {summary.overlap:.0%}; reconstructions want 60 % or more.")
     if summary.step == 0:

@@ -23,4 +23,5 @@ def back_projection(
     probe_energy = np.sum(np.abs(probe) ** 2)
     uniform = np.sqrt(np.sum(amplitude**2, axis=(-2, -1), keepdims=True) / probe_energy)
     exit_wave = inverse_far_field(amplitude * np.exp(1j * np.angle(detector_probe)))
-    return uniform + np.conj(probe) * (exit_wave - uniform * probe) / np.max(np.abs(probe) ** 2)
+    update = np.conj(probe) * (exit_wave - uniform * probe) / np.max(np.abs(probe) ** 2)
+    return np.asarray(uniform + update)

@@ -16,7 +16,8 @@ def probe_for_dose(
     `transmitted_fraction` is mean over patterns of sum |P O|^2 / sum |P|^2, which does not depend on the scale of P.
     """
     energy = float(np.sum(np.abs(probe.astype(np.complex128)) ** 2))
-    return (probe * np.sqrt(photons / (transmitted_fraction * energy))).astype(np.complex64)
+    scaled = probe * np.sqrt(photons / (transmitted_fraction * energy))
+    return np.asarray(scaled, dtype=np.complex64)
 
 
 def count_photons(expected_amplitude: NDArray[np.floating[Any]], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -25,4 +26,4 @@ def count_photons(expected_amplitude: NDArray[np.floating[Any]], rng: np.random.
     A is the square root of the expected photon counts a pixel; every draw comes from `rng`.
     """
     counts = rng.poisson(np.square(expected_amplitude, dtype=np.float64))
-    return np.sqrt(counts).astype(np.float32)
+    return np.asarray(np.sqrt(counts), dtype=np.float32)

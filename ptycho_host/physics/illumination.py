@@ -28,7 +28,7 @@ def well_covered(illumination_map: NDArray[np.floating[Any]], threshold: float =
     lit = illumination_map[illumination_map > 1e-6 * illumination_map.max(initial=0)]
     if lit.size == 0:
         return np.zeros(illumination_map.shape, dtype=np.bool_)
-    return illumination_map > threshold * np.median(lit)
+    return np.asarray(illumination_map > threshold * np.median(lit))
 
 
 def probe_diameter(probe: NDArray[np.complexfloating[Any, Any]]) -> float:

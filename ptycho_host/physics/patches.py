@@ -15,7 +15,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Complex = NDArray[np.complexfloating[Any, Any]]
-Inexact = NDArray[np.inexact[Any]]
+Inexact = NDArray[Any]
+"""Real or complex floating-point numbers."""
 
 TAPS = 4
 """Object pixels that one patch pixel is interpolated from, along each axis."""
@@ -23,9 +24,7 @@ BEFORE = 1
 """How many of the taps lie before the pixel that contains the coordinate."""
 
 
-def corners_and_fractions(
-    positions: NDArray[np.float64], pixels: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def corners_and_fractions(positions: NDArray[np.float64], pixels: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Whole and fractional part of each patch's first coordinate, both (M, 2) (y, x); 0 <= fraction < 1."""
     # Positions come from files in single or double precision: a millionth of a pixel is a whole pixel.
     first = np.round(positions - pixels / 2, 6)

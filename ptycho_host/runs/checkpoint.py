@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ptycho_host.errors import BundleError
 from ptycho_host.atomic import replacing
+from ptycho_host.errors import BundleError
 
 Arrays = Mapping[str, NDArray[Any]]
 

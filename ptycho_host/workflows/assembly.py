@@ -78,7 +78,8 @@ class _PatchSupply:
 
     def __init__(self, engine: TrainingEngine, bundle: Bundle, scan: Scan, progress: Progress) -> None:
         self.seconds = 0.0
-        self._predict = lambda: engine.predict(bundle, scan)
+        self._engine = engine
+        self._bundle = bundle
         self._scan = scan
         self._progress = progress
         self._fits = scan.count * scan.pixels**2 * np.dtype(np.complex64).itemsize <= PATCH_MEMORY
@@ -89,7 +90,7 @@ class _PatchSupply:
             yield from self._kept
             return
         self._progress.start("reconstructing", self._scan.count, "patterns")
-        source = iter(self._predict())
+        source = iter(self._engine.predict(self._bundle, self._scan))
         while True:
             started = perf_counter()
             batch = next(source, None)

@@ -36,7 +36,7 @@ def evaluate(
 ) -> Evaluation:
     """Measure a reconstruction of `scan`; `training` and `held_out` are passed on into the metrics."""
     obj = assembly.reconstruction.object
-    covered = covered_pixels(scan, obj.shape)  # type: ignore[arg-type]
+    covered = covered_pixels(scan, obj.shape)
     region = covered_region(covered)
     against_truth = object_metrics(obj, scan.truth, region, covered=covered) if scan.truth is not None else None
     metrics = RunMetrics(

@@ -73,7 +73,8 @@ def write_scan(scan: Scan, path: str | Path, *, host: Host | None = None) -> Non
         for suffix in entry.component.suffixes:
             suffixes.setdefault(suffix, f"{entry.distribution}:{entry.component.name}")
     if path.suffix.lower() not in suffixes:
-        raise InputError(f"{path}: no writer for '{path.suffix}'; choose a name that ends in {quoted(sorted(suffixes))}.")
+        known = quoted(sorted(suffixes))
+        raise InputError(f"{path}: no writer for '{path.suffix}'; choose a name that ends in {known}.")
     configure(host, "writer", suffixes[path.suffix.lower()]).build().write(scan, path)
 
 

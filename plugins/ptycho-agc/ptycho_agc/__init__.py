@@ -1,0 +1,1 @@
+"""Gradient clippers for ptycho-host."""

@@ -1,0 +1,40 @@
+"""Options of the losses: type, bounds and description, stated once for the factories of every tensor library."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+IncludeConstant: TypeAlias = Annotated[
+    bool,
+    Field(description="Add lnΓ(y + 1), which makes the value a complete likelihood and leaves the gradient alone."),
+]
+Reduction: TypeAlias = Annotated[
+    Literal["mean", "sum"],
+    Field(description="Mean or sum over all pixels, patterns and groups of a batch."),
+]
+RateFloor: TypeAlias = Annotated[
+    float,
+    Field(
+        gt=0,
+        allow_inf_nan=False,
+        description="Photon counts added to the expected rate inside the logarithm, a constant background; "
+        "bounds the gradient where the predicted amplitude vanishes.",
+    ),
+]
+PerPhoton: TypeAlias = Annotated[
+    bool,
+    Field(
+        description="Divide by the data set's mean counts per pixel, so that value and gradient do not grow "
+        "with the dose."
+    ),
+]
+Differences: TypeAlias = Annotated[
+    Literal["isotropic", "anisotropic"],
+    Field(description="How the two differences at a pixel combine: root of the sum of squares, or sum of moduli."),
+]
+PhaseWeight: TypeAlias = Annotated[
+    float,
+    Field(ge=0, allow_inf_nan=False, description="Weight of the phase error in radians against the modulus error."),
+]  # fmt: skip

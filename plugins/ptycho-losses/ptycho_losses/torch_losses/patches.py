@@ -1,0 +1,25 @@
+"""Averages over object patches that count what the probe has seen."""
+
+from __future__ import annotations
+
+import torch
+
+
+def illumination(probe: torch.Tensor) -> torch.Tensor:
+    """|P|^2 of the probe (N, N) as real weights of sum 1; no gradient reaches the probe."""
+    intensity = probe.detach().abs().square()
+    return intensity / intensity.sum()
+
+
+def weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Scalar mean over patches of real values (B, C, N, N), weighted inside a patch by (N, N) of sum 1."""
+    return (values * weights).sum(dim=(-2, -1)).mean()
+
+
+def phase_aligned(patches: torch.Tensor, truth: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Complex patches (B, C, N, N), each times the constant phase that brings it nearest to the truth.
+
+    Nearest in weighted least squares: the phase of sum w O* T. It is held constant, so no gradient passes it.
+    """
+    overlap = (weights * patches.detach().conj() * truth).sum(dim=(-2, -1), keepdim=True)
+    return patches * torch.polar(torch.ones_like(overlap.real), overlap.angle())

@@ -1,0 +1,49 @@
+"""Losses against the true object, for scans whose truth is known.
+
+A pattern says nothing about a constant phase of the object, so each patch is compared after the best constant
+phase has been taken out.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ptycho_host.contracts import ForwardResult, LossFunction, Measurement
+from ptycho_losses.checks import require_same_shape, true_patches
+from ptycho_losses.options import PhaseWeight
+from ptycho_losses.torch_losses.patches import illumination, phase_aligned, weighted_mean
+
+
+def object_mae() -> LossFunction:
+    """Mean |O - T| of complex patches and truth in model units, weighted by |P|^2.
+
+    The loss raises InputError when the measurement has no true patches, ValueError when the shapes differ.
+    """
+
+    def loss(prediction: ForwardResult, target: Measurement) -> torch.Tensor:
+        truth = true_patches(target, "object_mae")
+        require_same_shape(prediction.object_patches, truth)
+        weights = illumination(prediction.probe)
+        return weighted_mean((phase_aligned(prediction.object_patches, truth, weights) - truth).abs(), weights)
+
+    return loss
+
+
+def amplitude_phase(*, phase_weight: PhaseWeight = 1.0) -> LossFunction:
+    """Mean ||O| - |T|| in model units plus `phase_weight` times the mean wrapped phase difference in radians.
+
+    Both are weighted by |P|^2. The gradient of a phase grows like 1/|O| where the predicted object is dark, and
+    is zero where prediction or truth vanish and no phase is defined.
+    The loss raises InputError when the measurement has no true patches, ValueError when the shapes differ.
+    """
+
+    def loss(prediction: ForwardResult, target: Measurement) -> torch.Tensor:
+        truth = true_patches(target, "amplitude_phase")
+        require_same_shape(prediction.object_patches, truth)
+        weights = illumination(prediction.probe)
+        patches = phase_aligned(prediction.object_patches, truth, weights)
+        modulus_error = (patches.abs() - truth.abs()).abs()
+        phase_error = (patches * truth.conj()).angle().abs()
+        return weighted_mean(modulus_error + phase_weight * phase_error, weights)
+
+    return loss
