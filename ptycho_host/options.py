@@ -106,7 +106,9 @@ def _described(model: type[BaseModel], prefix: str) -> Iterator[Option]:
 
 
 def _text(value: Any) -> str:
-    return "none" if value is None else str(value)
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def type_text(annotation: Any) -> str:

@@ -53,7 +53,8 @@ def object_metrics(
     """Scores of the reconstruction (H, W) against the truth (H, W) inside `region`, over the `covered` pixels (H, W).
 
     Phase differences are wrapped to (-pi, pi]; where a map is needed (SSIM, FRC) the reconstructed phase is the
-    true one plus that difference, so a wrap is no error. Raises ValueError for two shapes.
+    true one plus that difference, so a wrap is no error. SSIM compares local means too and so depends on the zero of
+    phase, which is arbitrary: it is the truth's mean phase. Raises ValueError for two shapes.
     """
     lit = np.ones(truth.shape, dtype=np.bool_) if covered is None else covered
     finite = np.isfinite(reconstruction)

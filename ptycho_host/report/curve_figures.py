@@ -40,7 +40,8 @@ def training_figure(history: Sequence[EpochReport]) -> Figure:
         for number, epoch in enumerate(collapsed):
             name = "" if number else "predictions collapsed"
             axes.axvspan(epoch - 0.5, epoch + 0.5, color=SERIES[3], alpha=0.2, linewidth=0, label=name)
-    losses.legend(fontsize=LABEL, frameon=False)
+    if losses.get_legend_handles_labels()[0]:
+        losses.legend(fontsize=LABEL, frameon=False)
     return figure
 
 
@@ -68,7 +69,8 @@ def frc_figure(panels: Mapping[str, Mapping[str, FRCCurve]]) -> Figure:
         draw_curves_axes(axes, title, "spatial frequency (cycles/px)", "Fourier ring correlation")
         axes.set_xlim(0, 0.5)
         axes.set_ylim(-0.12, 1.05)
-        axes.legend(fontsize=TICK, loc="lower left", frameon=True, framealpha=0.9, edgecolor="none")
+        if curves:
+            axes.legend(fontsize=TICK, loc="lower left", frameon=True, framealpha=0.9, edgecolor="none")
         axes.label_outer()
     return figure
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from ptycho_host.atomic import replacing
 from ptycho_host.configured import configure
 from ptycho_host.contracts import Bundle, PatchShape
 from ptycho_host.errors import BundleError, RunFailedError
@@ -64,7 +65,8 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         for leftover in (fresh, old):
             shutil.rmtree(leftover, ignore_errors=True)
         fresh.mkdir(parents=True)
-        save_file(dict(bundle.weights), fresh / WEIGHTS)
+        with replacing(fresh / WEIGHTS) as temporary:
+            save_file(dict(bundle.weights), temporary)
         index = {
             "format": 1,
             "weights_sha256": _sha256(fresh / WEIGHTS),

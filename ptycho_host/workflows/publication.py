@@ -42,15 +42,17 @@ def publish(
             if scan.truth is not None
             else "Amplitude and phase where the scan covers the object well, and the coverage of the whole canvas.",
         ),
-        "diffraction": PageFigure(
-            "Diffraction",
-            _diffraction(reconstruction, evaluation, scan),
-            "Measured photon counts, and those that the stitched object predicts: best, median and worst pattern.",
-        ),
         "training": PageFigure(
             "Training", png(training_figure(history)), "Losses, learning rate and gradients, epoch by epoch."
         ),
     }
+    examples = _examples(reconstruction, evaluation, scan)
+    if examples:
+        figures["diffraction"] = PageFigure(
+            "Diffraction",
+            png(diffraction_figure(examples)),
+            "Measured photon counts, and those that the stitched object predicts: best, median and worst pattern.",
+        )
     against_truth = evaluation.metrics.object
     if against_truth is not None:
         curves = {
@@ -88,11 +90,11 @@ def _reconstruction(reconstruction: Reconstruction, evaluation: Evaluation, scan
     )
 
 
-def _diffraction(reconstruction: Reconstruction, evaluation: Evaluation, scan: Scan) -> bytes:
+def _examples(reconstruction: Reconstruction, evaluation: Evaluation, scan: Scan) -> list[DiffractionExample]:
+    """The best, the median and the worst explained pattern; none when no pattern could be compared."""
     agreement = evaluation.metrics.diffraction
-    assert agreement is not None
     examples = []
-    for label, index in agreement.examples().items():
+    for label, index in agreement.examples().items() if agreement is not None else ():
         chosen = np.array([index])
         examples.append(
             DiffractionExample(
@@ -101,7 +103,7 @@ def _diffraction(reconstruction: Reconstruction, evaluation: Evaluation, scan: S
                 predicted_amplitudes(reconstruction.object, scan, chosen)[0],
             )
         )
-    return png(diffraction_figure(examples))
+    return examples
 
 
 def _notes(reconstruction: Reconstruction, history: list[EpochReport]) -> list[str]:

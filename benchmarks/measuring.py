@@ -1,0 +1,78 @@
+"""What all benchmarks share: trained runs as figures, several at a time, and results with their provenance."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, TypeVar
+
+RESULTS = Path(__file__).parent / "results"
+Job = TypeVar("Job")
+
+
+def trained(config: dict[str, Any], keep: Path | None = None) -> dict[str, Any]:
+    """Train as `config` says and return the figures; the run directory goes to `keep` or is thrown away."""
+    from ptycho_host import train
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = train(config, out=keep or Path(folder) / "run")
+        return {
+            "metrics": run.metrics,
+            "facts": dict(run.bundle.facts),
+            "collapsed_epochs": [report.epoch for report in run.history if report.collapsed],
+        }
+
+
+def side_by_side(task: Callable[[Job], dict[str, Any]], jobs: Iterable[Job], workers: int) -> list[dict[str, Any]]:
+    """The results of `task` for each job, in their order, `workers` at a time in fresh processes of one thread."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    jobs = list(jobs)
+    results = []
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        for number, result in enumerate(pool.map(task, jobs), start=1):
+            print(f"{number}/{len(jobs)}  {result.get('label', '')}", flush=True)
+            results.append(result)
+    return results
+
+
+def write_results(name: str, content: dict[str, Any]) -> Path:
+    """Write `results/<name>.json` with command, date and machine beside the content."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    provenance = {
+        "command": " ".join(["python", *(Path(sys.argv[0]).parts[-2:] and ["/".join(Path(sys.argv[0]).parts[-2:])])]
+                            + sys.argv[1:]),
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": machine(),
+    }  # fmt: skip
+    path.write_text(json.dumps(provenance | content, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def machine() -> str:
+    """Processor, cores and versions, in one line."""
+    from importlib.metadata import version
+
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        processor = names[0] if names else processor
+    return f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {version('torch')}"
+
+
+def mean_and_spread(values: list[float]) -> str:
+    """`0.9912 ± 0.0004`: mean and sample standard deviation."""
+    mean = sum(values) / len(values)
+    if len(values) < 2:
+        return f"{mean:.4f}"
+    deviation = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
+    return f"{mean:.4f} ± {deviation:.4f}"

@@ -1,0 +1,1 @@
+"""Simulated ptychographic scans whose object is known."""

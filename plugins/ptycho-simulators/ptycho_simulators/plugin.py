@@ -1,0 +1,35 @@
+"""What this distribution brings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ptycho_host import hookimpl
+from ptycho_host.components import Simulator
+
+
+@hookimpl
+def ptycho_simulators() -> Sequence[Simulator]:
+    """The four objects; the options of the measurement are common to all."""
+    return [
+        Simulator(
+            "lines",
+            summary="Random segments blurred at three scales, amplitude and phase from one image.",
+            target="ptycho_simulators.lines:build",
+        ),
+        Simulator(
+            "siemens_star",
+            summary="Siemens star with chosen amplitude and phase contrast.",
+            target="ptycho_simulators.siemens_star:build",
+        ),
+        Simulator(
+            "random_field",
+            summary="Gaussian random fields with a power-law spectrum, amplitude and phase independent.",
+            target="ptycho_simulators.random_field:build",
+        ),
+        Simulator(
+            "image",
+            summary="A picture as amplitude and another as phase.",
+            target="ptycho_simulators.image:build",
+        ),
+    ]
