@@ -1,0 +1,1 @@
+"""Assembly of object patches into one object."""
