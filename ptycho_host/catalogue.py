@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ptycho_host.components import KINDS
 from ptycho_host.errors import ConfigError
 
 OVERLAY_VARIABLE = "PTYCHO_REGISTRY"
@@ -68,22 +69,29 @@ def _overlay_path() -> Path:
 
 def _read(path: Path) -> tuple[CatalogueEntry, ...]:
     """Entries of `[distribution]` tables: `install = "…"` and `kind.backend = [names]`."""
+    # Most calls of `ptycho` need no hint: they shall not wait for a parser.
+    import tomllib
+
     try:
         with path.open("rb") as file:
             tables = tomllib.load(file)
-        return tuple(
-            CatalogueEntry(
-                kind,
-                name,
-                None if backend == ANY_BACKEND else backend,
-                distribution,
-                table.get("install", f"pip install {distribution}"),
-            )
-            for distribution, table in tables.items()
-            for kind, backends in table.items()
-            if isinstance(backends, Mapping)
-            for backend, names in backends.items()
-            for name in names
-        )
-    except (OSError, tomllib.TOMLDecodeError, AttributeError, TypeError) as error:
+        return tuple(entry for distribution, table in tables.items() for entry in _entries(distribution, table))
+    except (OSError, ValueError) as error:
         raise ConfigError(f"the catalogue {path} cannot be read ({error}); mend or remove it.") from error
+
+
+def _entries(distribution: str, table: Any) -> Iterator[CatalogueEntry]:
+    if not isinstance(table, Mapping):
+        raise ValueError(f"'{distribution}' is no table of a distribution")
+    install = table.get("install", f"pip install {distribution}")
+    for kind, backends in table.items():
+        if kind == "install":
+            continue
+        if kind not in KINDS or not isinstance(backends, Mapping):
+            raise ValueError(f"'{distribution}.{kind}' is not of the form kind.backend = [names]")
+        for backend, names in backends.items():
+            if not isinstance(names, list):
+                raise ValueError(f"'{distribution}.{kind}.{backend}' is not a list of names")
+            known_backend = None if backend == ANY_BACKEND else backend
+            for name in names:
+                yield CatalogueEntry(kind, name, known_backend, distribution, install)

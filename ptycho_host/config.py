@@ -22,7 +22,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 class Section(BaseModel):
     """A frozen table of the configuration; unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ComponentChoice(Section):
@@ -41,7 +41,10 @@ class ComponentChoice(Section):
             return {"name": value}
         if isinstance(value, Mapping) and not (set(value) <= {"name", "options"}):
             beside = {key: item for key, item in value.items() if key not in ("name", "options")}
-            return {"name": value.get("name", ""), "options": {**value.get("options", {}), **beside}}
+            nested = value.get("options", {})
+            if not isinstance(nested, Mapping):
+                raise ValueError("'options' must be a table of options")
+            return {"name": value.get("name", ""), "options": {**nested, **beside}}
         return value
 
     def as_table(self) -> dict[str, Any]:
@@ -150,11 +153,9 @@ def from_table(table: Mapping[str, Any]) -> RunConfig:
     try:
         return RunConfig.model_validate(dict(table))
     except ValidationError as error:
-        first = error.errors()[0]["loc"]
-        section = RunConfig.model_fields.get(str(first[0])) if len(first) > 1 else None
-        model = section.annotation if section is not None else RunConfig
-        fields = getattr(model, "model_fields", RunConfig.model_fields)
-        known = [f"{first[0]}.{name}" if section is not None else name for name in fields]
+        sections = RunConfig.model_fields
+        inside = {name: getattr(section.annotation, "model_fields", {}) for name, section in sections.items()}
+        known = [*sections, *(f"{section}.{name}" for section, names in inside.items() for name in names)]
         raise ConfigError(describe_problems(error, known, "the run configuration")) from error
 
 
@@ -164,8 +165,10 @@ def _read_toml(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except FileNotFoundError as error:
         raise ConfigError(f"there is no configuration file {path}; check the path.") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as TOML: {error}; mend that line.") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; give the path of a TOML file.") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}; mend it there.") from error
 
 
 def _parse_setting(setting: str) -> dict[str, Any]:

@@ -15,10 +15,14 @@ from ptycho_host.plugins import Host, Registration
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredComponent:
-    """A registered component with all its options, given ones and defaults."""
+    """A registered component with all its options, given ones and defaults.
+
+    `chosen` is the name by which it was looked up: that of the component, or `distribution:name`.
+    """
 
     registration: Registration
     options: BaseModel
+    chosen: str
 
     @property
     def component(self) -> Component:
@@ -27,7 +31,7 @@ class ConfiguredComponent:
 
     def as_table(self) -> dict[str, Any]:
         """Name and options as plain values that TOML can hold; options that are None are left out."""
-        return {"name": self.component.name, **self.options.model_dump(mode="json", exclude_none=True)}
+        return {"name": self.chosen, **self.options.model_dump(mode="json", exclude_none=True)}
 
     def build(self, *supplied: Any) -> Any:
         """Call the factory with the options and as many of the `supplied` arguments as it takes."""
@@ -43,4 +47,4 @@ def configure(
     """Look a component up and check its options; raises the InputErrors of `Host.find` and OptionError."""
     registration = host.find(kind, name, backend)
     schema = OptionSchema(registration.load(), f"{kind} '{name}'")
-    return ConfiguredComponent(registration, schema.validate(options or {}))
+    return ConfiguredComponent(registration, schema.validate(options or {}), name)

@@ -63,6 +63,13 @@ def quoted(names: Iterable[str]) -> str:
 
 
 def close_match_hint(name: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?` for the known names nearest to `name`, or an empty string."""
-    matches = get_close_matches(name, list(known), n=3, cutoff=0.6)
-    return f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""
+    """` Did you mean 'x'?` for the known names nearest to `name`, or an empty string.
+
+    Where names are dotted, the last parts are compared: in `train.epoch` it must not count that `train.` is right.
+    """
+    names = list(known)
+    if any("." in candidate for candidate in names):
+        name = name.rpartition(".")[2]
+    compared = {candidate.rpartition(".")[2]: candidate for candidate in reversed(names)}
+    matches = get_close_matches(name, compared, n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(compared[match]) for match in matches)}?" if matches else ""

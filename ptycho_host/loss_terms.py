@@ -38,10 +38,11 @@ def parse_terms(text: str) -> tuple[tuple[float, str], ...]:
 def term_options(choice: ComponentChoice) -> dict[str, Mapping[str, Any]]:
     """Options of each term: beside the name for a single loss, in `[loss.<term>]` tables for a sum."""
     names = [name for _, name in parse_terms(choice.name)]
-    if len(names) == 1:
-        return {names[0]: choice.options.get(names[0], choice.options)}
-    unknown = [key for key in choice.options if key not in names]
-    if unknown:
-        key = unknown[0]
-        raise ConfigError(f"loss '{choice.name}' is a sum: write option '{key}' as loss.{names[0]}.{key}.")
+    if len(names) == 1 and not isinstance(choice.options.get(names[0]), Mapping):
+        return {names[0]: choice.options}
+    for key, value in choice.options.items():
+        if key not in names:
+            raise ConfigError(f"loss '{choice.name}': write option '{key}' as loss.{names[0]}.{key}, after its term.")
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"loss '{choice.name}': '{key}' is a term; write its options as loss.{key}.OPTION.")
     return {name: choice.options.get(name, {}) for name in names}

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -68,18 +68,28 @@ class OptionSchema:
 
 
 def describe_problems(error: ValidationError, known: list[str], owner: str) -> str:
-    """One sentence a problem: which option of `owner`, what is wrong, and what would be accepted."""
+    """One sentence a problem: which option of `owner`, what is wrong, and which of the `known` (dotted) would do."""
     sentences = []
     for problem in error.errors():
         place = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            options = f"valid options: {quoted(known)}" if known else "it has no options"
-            sentences.append(f"{owner} has no option '{place}'.{close_match_hint(place, known)} ({options})")
+            accepted = _beside(place, known)
+            options = f"Valid options: {quoted(accepted)}." if accepted else "It has no options."
+            near = close_match_hint(place, accepted if "." in place else known)
+            sentences.append(f"{owner} has no option '{place}'.{near} {options}")
         elif problem["type"] == "missing":
             sentences.append(f"{owner} needs option '{place}'.")
         else:
-            sentences.append(f"option '{place}' of {owner}: {problem['msg'].lower()}, not {problem['input']!r}.")
+            wrong = problem["msg"][:1].lower() + problem["msg"][1:]
+            sentences.append(f"option '{place}' of {owner}: {wrong}, not {problem['input']!r}.")
     return " ".join(sentences)
+
+
+def _beside(place: str, known: list[str]) -> list[str]:
+    """The known names in the table of `place`; what stands in a table that is itself known is left out."""
+    table = place.rpartition(".")[0]
+    beside = [name for name in known if name.startswith(f"{table}.")] if table else known
+    return [name for name in beside if not any(name.startswith(f"{other}.") for other in beside)]
 
 
 def _annotations(factory: Callable[..., Any], parameters: list[inspect.Parameter]) -> dict[str, Any]:
@@ -91,6 +101,8 @@ def _annotations(factory: Callable[..., Any], parameters: list[inspect.Parameter
 
 
 def _field(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> tuple[Any, Any]:
+    if parameter.name.startswith("_"):
+        raise TypeError(f"parameter '{parameter.name}' starts with an underscore, which no option may")
     if parameter.name not in hints:
         raise TypeError(f"parameter '{parameter.name}' has no type annotation")
     return hints[parameter.name], ... if parameter.default is parameter.empty else parameter.default
@@ -106,8 +118,8 @@ def _described(model: type[BaseModel], prefix: str) -> Iterator[Option]:
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return "none"
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -117,6 +129,8 @@ def type_text(annotation: Any) -> str:
         return "none"
     if isinstance(annotation, type) and not get_args(annotation):
         return annotation.__name__
+    if get_origin(annotation) is Annotated:
+        return type_text(get_args(annotation)[0])
     if getattr(get_origin(annotation), "__name__", "") in ("Union", "UnionType"):
         return " | ".join(type_text(part) for part in get_args(annotation))
     if str(get_origin(annotation)) == "typing.Literal":

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
@@ -62,11 +63,9 @@ class Registration:
             for part in attribute.split("."):
                 target = getattr(target, part)
         except (Exception, SystemExit) as error:
-            missing = error.name if isinstance(error, ModuleNotFoundError) else None
-            advice = f"run 'pip install {missing}'" if missing else f"reinstall or report it to {self.distribution}"
             raise BrokenComponentError(
                 f"{self.label} cannot be used: {self.component.target} failed with "
-                f"{type(error).__name__}: {error}; {advice}."
+                f"{type(error).__name__}: {error}; {_advice(error, self.distribution)}."
             ) from error
         if not callable(target):
             raise BrokenComponentError(f"{self.label} cannot be used: {self.component.target} is not a function.")
@@ -91,11 +90,11 @@ class Host:
     """The plugins that take part, and the components they bring.
 
     `Host([module, …])` takes plugin modules explicitly and discovers nothing; `Host.discover()` loads every entry
-    point of the group `ptycho`.
+    point of the group `ptycho`. A plugin that cannot be taken over is a PluginWarning and an entry of `problems`.
     """
 
     def __init__(self, plugins: Iterable[object] = (), *, catalogue: Catalogue | None = None) -> None:
-        self.catalogue = catalogue if catalogue is not None else Catalogue.load()
+        self._catalogue = catalogue
         self.problems: list[PluginProblem] = []
         self._registrations: list[Registration] = []
         self._observers_warned: set[str] = set()
@@ -108,11 +107,16 @@ class Host:
     def discover(cls) -> Host:
         """The host with all installed plugins that `PTYCHO_LOAD_PLUGINS` admits."""
         host = cls()
-        for entry_point in sorted(entry_points(group=hookspecs.PROJECT), key=lambda entry: entry.name):
-            distribution, version = _origin(entry_point)
+        found = [(entry_point, *_origin(entry_point)) for entry_point in entry_points(group=hookspecs.PROJECT)]
+        for entry_point, distribution, version in sorted(found, key=lambda entry: (entry[0].name, entry[1])):
             if _admitted(entry_point.name, distribution):
                 host._add(entry_point.load, entry_point.name, distribution, version)
         return host
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Known components, read when the first hint is due; raises ConfigError when it cannot be read."""
+        return self._catalogue if self._catalogue is not None else Catalogue.load()
 
     def registrations(self, kind: str | None = None) -> list[Registration]:
         """All registered components, or those of a kind, ordered by kind, name and back-end."""
@@ -140,6 +144,11 @@ class Host:
         if found:
             return found
         known = sorted({entry.component.name for entry in self.registrations(kind)})
+        elsewhere = [entry.distribution for entry in self.registrations(kind) if entry.component.name == bare]
+        if elsewhere:
+            raise UnknownComponentError(
+                f"distribution '{distribution}' brings no {kind} '{bare}'; {quoted(elsewhere)} does."
+            )
         hint = self.catalogue.install_hint(kind, bare) or close_match_hint(bare, {*known, *self.catalogue.names(kind)})
         installed = f" Installed: {quoted(known)}." if known else f" No {kind} is installed."
         raise UnknownComponentError(f"no {kind} named '{name}' is installed.{hint}{installed}")
@@ -173,8 +182,9 @@ class Host:
         hook_name = "ptycho_" + "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]
         for implementation in getattr(self._manager.hook, hook_name).get_hookimpls():
             try:
-                implementation.function(record)
-            except Exception as error:  # noqa: BLE001 - an observer may fail in any way, the run goes on
+                # As everywhere in pluggy, an implementation may leave out arguments that it does not need.
+                implementation.function(*(record for _ in implementation.argnames))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - an observer may fail in any way, the run goes on
                 key = f"{implementation.plugin_name}.{hook_name}"
                 if key not in self._observers_warned:
                     self._observers_warned.add(key)
@@ -195,20 +205,27 @@ class Host:
                     for kind in KINDS
                     for component in _checked(kind, trial)
                 ]
-                self._manager.register(plugin, name)
+                # Two distributions may well choose the same name for their entry points.
+                self._manager.register(plugin, f"{distribution}:{name}")
         except (Exception, SystemExit) as error:  # noqa: BLE001 - so may a plugin
-            missing = error.name if isinstance(error, ModuleNotFoundError) else None
-            self.problems.append(
-                PluginProblem(
-                    plugin=name,
-                    distribution=distribution,
-                    message=f"{type(error).__name__}: {error}",
-                    advice=(f"run 'pip install {missing}'" if missing else f"update, remove or report {distribution}"),
-                    details=traceback.format_exc(),
-                )
+            problem = PluginProblem(
+                plugin=name,
+                distribution=distribution,
+                message=f"{type(error).__name__}: {error}",
+                advice=_advice(error, distribution),
+                details=traceback.format_exc(),
             )
+            self.problems.append(problem)
+            warnings.warn(str(problem), PluginWarning, stacklevel=3)
         else:
             self._registrations.extend(found)
+
+
+def _advice(error: BaseException, distribution: str) -> str:
+    # A dotted name is missing inside a package that is there: installing that package again would not help.
+    if isinstance(error, ModuleNotFoundError) and error.name and "." not in error.name:
+        return f"run 'pip install {error.name}'"
+    return f"update, remove or report {distribution}"
 
 
 def _new_manager() -> pluggy.PluginManager:

@@ -10,8 +10,10 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command as command_of
 
+from ptycho_host.cli.console import host_of, warn_of_problems
+from ptycho_host.cli.grouped_help import GroupedCommand
 from ptycho_host.errors import PtychoError, UnknownComponentError, close_match_hint, quoted
-from ptycho_host.plugins import Host, Registration
+from ptycho_host.plugins import Registration
 
 if TYPE_CHECKING:
     from typer.core import TyperCommand
@@ -23,34 +25,30 @@ class PluginGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """Names, ours in the order of work, then those of other distributions."""
         ours = ["train", "reconstruct", "simulate", "inspect", "plugins"]
-        names = {entry.component.name for entry in _host(ctx).registrations("command")}
+        names = {entry.component.name for entry in host_of(ctx).registrations("command")}
         return [name for name in ours if name in names] + sorted(names - set(ours))
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
         """A stand-in with name and summary: enough for the list of commands, and nothing is imported."""
         from typer.core import TyperCommand
 
-        found = self._registration(ctx, cmd_name)
-        if found is None:
-            return None
-        return TyperCommand(cmd_name, help=found.component.summary, short_help=found.component.summary)
+        commands = host_of(ctx).registrations("command")
+        summary = next((entry.component.summary for entry in commands if entry.component.name == cmd_name), None)
+        return None if summary is None else TyperCommand(cmd_name, help=summary, short_help=summary)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The real command, imported now; an unknown name is a usage error with the nearest names."""
+        """The real command, imported now; `distribution:name` when several distributions bring it.
+
+        Raises UnknownComponentError with the nearest names, AmbiguousComponentError.
+        """
         name = args[0]
-        found = self._registration(ctx, name)
-        if found is None:
+        names = self.list_commands(ctx)
+        if name.rpartition(":")[2] not in names:
             if name.startswith("-"):
                 return super().resolve_command(ctx, args)
-            names = self.list_commands(ctx)
-            hint = _host(ctx).catalogue.install_hint("command", name) or close_match_hint(name, names)
+            hint = host_of(ctx).catalogue.install_hint("command", name) or close_match_hint(name, names)
             raise UnknownComponentError(f"there is no command '{name}'.{hint} Commands: {quoted(names)}.")
-        return name, _loaded(found), args[1:]
-
-    @staticmethod
-    def _registration(ctx: Any, name: str) -> Registration | None:
-        commands = _host(ctx).registrations("command")
-        return next((entry for entry in commands if entry.component.name == name), None)
+        return name, _loaded(host_of(ctx).find("command", name)), args[1:]
 
 
 def _loaded(registration: Registration) -> Any:
@@ -58,17 +56,10 @@ def _loaded(registration: Registration) -> Any:
     if isinstance(target, typer.Typer):
         return command_of(target)
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(name=registration.component.name, help=target.__doc__ or registration.component.summary)(target)
+    single.command(
+        name=registration.component.name, cls=GroupedCommand, help=target.__doc__ or registration.component.summary
+    )(target)
     return command_of(single)
-
-
-def _host(ctx: Any) -> Host:
-    """The discovered plugins, found once for a call of `ptycho`."""
-    root = ctx.find_root()
-    if not isinstance(root.obj, Host):
-        root.obj = Host.discover()
-    host: Host = root.obj
-    return host
 
 
 app = typer.Typer(
@@ -97,10 +88,9 @@ def _root(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
     ),
 ) -> None:
-    host = _host(ctx)
-    if host.problems and ctx.invoked_subcommand != "plugins":
-        for problem in host.problems:
-            typer.echo(f"warning: {problem} (`ptycho plugins doctor` says more)", err=True)
+    # `plugins doctor` reports them by itself, in full.
+    if ctx.invoked_subcommand != "plugins":
+        warn_of_problems(host_of(ctx))
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ptycho_host.errors import ConfigError, quoted
-from ptycho_host.plugins import Host
+from ptycho_host.errors import ConfigError, InputError, quoted
+from ptycho_host.plugins import Host, PluginWarning
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,18 +22,31 @@ if TYPE_CHECKING:
     from ptycho_host.workflows.run import Run
 
 
-def host_of(ctx: typer.Context) -> Host:
-    """The plugins of this call of `ptycho`; discovered anew when a command is called on its own."""
-    found = ctx.find_root().obj
-    return found if isinstance(found, Host) else Host.discover()
+def host_of(ctx: Any) -> Host:
+    """The plugins of this call of `ptycho`, discovered once; `warn_of_problems` says which were left out."""
+    root = ctx.find_root()
+    if not isinstance(root.obj, Host):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PluginWarning)
+            root.obj = Host.discover()
+    host: Host = root.obj
+    return host
+
+
+def warn_of_problems(host: Host) -> None:
+    """One line for each plugin that was left out."""
+    for problem in host.problems:
+        say(f"warning: {problem} (`ptycho plugins doctor` says more)")
 
 
 def console() -> Console:
     """Standard output: rich on a terminal, plain lines elsewhere."""
     from rich.console import Console
 
-    # Paths and tables must not be folded at 80 columns when another program reads them.
-    return Console() if sys.stdout.isatty() else Console(width=160, highlight=False)
+    # Paths and tables must not be folded at 80 columns when another program reads them. Markup is off: a plugin's
+    # description may hold [brackets].
+    width = None if sys.stdout.isatty() else 160
+    return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def say(message: str) -> None:
@@ -39,15 +54,42 @@ def say(message: str) -> None:
     typer.echo(message, err=True)
 
 
-def fail_if_given_with(flag: str, ctx: typer.Context, allowed: tuple[str, ...]) -> None:
-    """Raise ConfigError when other parameters than `allowed` were given on the command line together with `flag`."""
+def fail_if_given_with(flag: str, ctx: typer.Context) -> None:
+    """Raise ConfigError when anything else than `flag` was given on the command line."""
     given = [
-        f"--{name.replace('_', '-')}"
-        for name in ctx.params
-        if name not in allowed and getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"
+        _shown(parameter)
+        for parameter in ctx.command.params
+        if getattr(ctx.get_parameter_source(parameter.name), "name", "") == "COMMANDLINE"
     ]
-    if given:
-        raise ConfigError(f"{flag} goes on with the run's own settings; drop {quoted(given)}.")
+    others = [name for name in given if name != flag]
+    if others:
+        raise ConfigError(f"{flag} goes on with the run's own settings; drop {quoted(others)}.")
+
+
+def _shown(parameter: Any) -> str:
+    """The parameter as the user wrote it: `--set`, or the place of an argument."""
+    name: str = parameter.opts[0]
+    return name if name.startswith("-") else parameter.metavar or name
+
+
+def check_new_file(path: Path, *, force: bool) -> None:
+    """Raise InputError when `path` cannot be written, or exists and `force` is not given."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file.")
+    if path.exists() and not force:
+        raise InputError(f"{path} exists; choose another name or add --force to replace it.")
+    check_writable(path.parent)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise InputError when files cannot be made in `folder`, or the folder itself where it does not exist yet.
+
+    Long work comes before the first file is written: it must not be lost to a typing error.
+    """
+    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        why = "you may not write there" if existing.is_dir() else "it is no folder"
+        raise InputError(f"nothing can be written in {existing}: {why}; choose another place.")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ptycho_host.cli.console import host_of
+from ptycho_host.cli.console import host_of, warn_of_problems
 from ptycho_host.errors import BrokenComponentError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def list_components(
 ) -> None:
     """List all installed components; nothing of them is imported."""
     host = host_of(ctx)
+    warn_of_problems(host)
     if kind is not None:
         _check_kind(host, kind)
     entries = host.registrations(kind)
@@ -63,6 +64,7 @@ def show(
     from ptycho_host.options import OptionSchema
 
     host = host_of(ctx)
+    warn_of_problems(host)
     twins = host.named(kind, name)
     chosen = [host.find(kind, name, backend)] if backend is not None else twins
     out = console()

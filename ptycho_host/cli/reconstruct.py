@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ptycho_host.cli.console import host_of
+from ptycho_host.cli.console import check_new_file, host_of
 from ptycho_host.errors import InputError
 
 
@@ -31,9 +31,8 @@ def reconstruct(
     target = out or run / f"reconstruction-{Path(data).stem}.h5"
     if target.suffix.lower() not in (".h5", ".hdf5"):
         raise InputError(f"{target}: products are HDF5; choose a name that ends in .h5.")
-    if target.exists() and not force:
-        raise InputError(f"{target} exists; choose another --out or add --force to replace it.")
     opened = Run.open(run, host=host_of(ctx))
+    check_new_file(target, force=force)
     with run_progress(None) as progress:
         done = reconstruct_to_file(
             opened, data, target, stitch=ComponentChoice(name=stitch) if stitch else None, progress=progress

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ptycho_host.cli.console import host_of
-from ptycho_host.errors import ConfigError, InputError
+from ptycho_host.cli.console import check_new_file, host_of
+from ptycho_host.errors import ConfigError
 
 
 def simulate(
@@ -23,8 +23,7 @@ def simulate(
     ] = None,
 ) -> None:
     """Write a simulated scan with its true object."""
-    if out.exists() and not force:
-        raise InputError(f"{out} exists; choose another name or add --force to replace it.")
+    check_new_file(out, force=force)
     from ptycho_host.cli.console import console
     from ptycho_host.cli.inspect import summary_table
     from ptycho_host.config import resolve

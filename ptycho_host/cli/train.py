@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ptycho_host.cli.console import fail_if_given_with, host_of
+from ptycho_host.cli.console import check_writable, fail_if_given_with, host_of
 from ptycho_host.errors import InputError
 
 DATA, COMPONENTS, SCHEDULE, OUTPUT = "Data", "Components", "Schedule", "Output"
@@ -75,7 +75,7 @@ def train(
 
     host = host_of(ctx)
     if resume is not None:
-        fail_if_given_with("--resume", ctx, allowed=("resume", "dry_run"))
+        fail_if_given_with("--resume", ctx)
         from ptycho_host.workflows.train import resume as resume_run
 
         with run_progress(resume) as progress:
@@ -83,6 +83,8 @@ def train(
         return
     if data is not None and simulate is not None:
         raise InputError("--data and --simulate exclude each other; name one of them.")
+    if out is not None:
+        check_writable(out)
     flags: dict[str, Any] = {
         "backend": backend,
         "seed": seed,
@@ -103,10 +105,11 @@ def train(
     from ptycho_host.workflows.train import plan
     from ptycho_host.workflows.train import train as train_run
 
+    planned = plan(resolved, host)
     if dry_run:
         import tomli_w
 
-        typer.echo(tomli_w.dumps(plan(resolved, host).as_table()), nl=False)
+        typer.echo(tomli_w.dumps(planned.as_table()), nl=False)
         return
     if resolved.data.source is None and simulate is None and config is None:
         say(f"no --data given: simulating the '{resolved.simulator.name}' scan")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,18 @@ from ptycho_host.data.scan import ExperimentGeometry, Scan
 from ptycho_host.errors import DataError, close_match_hint, quoted
 
 REQUIRED = ("diff3d", "xcoords", "ycoords", "probeGuess")
+GEOMETRY = ("objectPixelM", "photonEnergyEV", "detectorDistanceM")
+OPTIONAL = ("objectGuess", "objectGuessIsTruth", *GEOMETRY, "metadata")
+
+DEFLATE_AT_BEST = 1032
+"""How many bytes a byte of a ZIP archive can stand for."""
 
 
 class NpzReader:
     """Reads `diff3d` (M,N,N) amplitudes, `xcoords`, `ycoords` (M,), `probeGuess` (N,N) and what else is known.
 
     Optional: `objectGuess` (H,W), with `objectGuessIsTruth` for simulations; `objectPixelM` (2,), `photonEnergyEV`,
-    `detectorDistanceM` together; `metadata`, JSON text.
+    `detectorDistanceM` together; `metadata`, JSON text. Other arrays are left alone.
     """
 
     def recognises(self, path: Path) -> bool:
@@ -30,22 +36,16 @@ class NpzReader:
         try:
             with zipfile.ZipFile(path) as archive:
                 return {f"{key}.npy" for key in REQUIRED} <= set(archive.namelist())
-        except (OSError, zipfile.BadZipFile):
+        except Exception:  # noqa: BLE001 - a damaged directory makes zipfile raise almost anything
             return False
 
     def read(self, path: Path) -> Scan:
         """The scan; raises DataError that names file, key and remedy."""
-        arrays = _load(path)
-        missing = [key for key in REQUIRED if key not in arrays]
-        if missing:
-            raise DataError(
-                f"{path}: {quoted(missing)} missing.{close_match_hint(missing[0], arrays)} It holds "
-                f"{quoted(sorted(arrays))}; the NPZ contract needs {quoted(REQUIRED)}."
-            )
         check = ScanChecker(str(path))
+        arrays = _load(path, check)
         amplitudes = check.amplitudes(arrays["diff3d"])
         known = check.object(arrays["objectGuess"], "objectGuess") if "objectGuess" in arrays else None
-        is_truth = bool(arrays.get("objectGuessIsTruth", np.False_))
+        is_truth = check.flag(arrays.get("objectGuessIsTruth", np.array(False)), "objectGuessIsTruth")
         scan = Scan(
             amplitudes=amplitudes,
             positions=check.positions(arrays["ycoords"], arrays["xcoords"], len(amplitudes)),
@@ -85,28 +85,78 @@ class NpzWriter:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
-def _load(path: Path) -> dict[str, NDArray[Any]]:
+def _load(path: Path, check: ScanChecker) -> dict[str, NDArray[Any]]:
+    """The contract's arrays that the archive holds, among them all required ones."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"{path} holds a single array; save all arrays of the NPZ contract with numpy.savez.")
-            return {key: archive[key] for key in archive.files}
+        with zipfile.ZipFile(path) as archive:
+            held = {name.removesuffix(".npy") for name in archive.namelist()}
+            missing = [key for key in REQUIRED if key not in held]
+            if missing:
+                raise DataError(
+                    f"{path}: {quoted(missing)} missing.{close_match_hint(missing[0], held)} It holds "
+                    f"{quoted(sorted(held))}; the NPZ contract needs {quoted(REQUIRED)}."
+                )
+            largest = DEFLATE_AT_BEST * path.stat().st_size
+            return {key: _array(archive, key, largest, check) for key in (*REQUIRED, *OPTIONAL) if key in held}
+    except DataError:
+        raise
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}; check the path.") from error
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} cannot be read as NPZ ({error}); save plain arrays with numpy.savez.") from error
+    except Exception as error:
+        if _is_npy(path):
+            reason = "it holds a single array; save all arrays of the NPZ contract"
+        else:
+            reason = f"{error or type(error).__name__}; save plain arrays"
+        raise DataError(f"{path} cannot be read as NPZ: {reason} with numpy.savez.") from error
+
+
+def _array(archive: zipfile.ZipFile, key: str, largest: int, check: ScanChecker) -> NDArray[Any]:
+    """One array; what its header claims is held against the archive before memory is taken for it."""
+    remedy = "store plain numbers with numpy.savez"
+    try:
+        member = archive.getinfo(f"{key}.npy")
+        with archive.open(member) as file:
+            shape, dtype = _header(file)
+            content = member.file_size - file.tell()
+        claimed = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject:
+            raise check.fail(key, "holds pickled Python objects", remedy)
+        if claimed != content or not 0 <= member.file_size <= largest:
+            raise check.fail(key, f"claims {claimed} bytes of {dtype} {shape}, which the file does not hold", remedy)
+        with archive.open(member) as file:
+            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    except DataError:
+        raise
+    except Exception as error:
+        raise check.fail(key, f"cannot be read ({error or type(error).__name__})", remedy) from error
+    return array
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def _is_npy(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
+    except OSError:
+        return False
 
 
 def _geometry(arrays: dict[str, NDArray[Any]], check: ScanChecker) -> ExperimentGeometry | None:
-    if "objectPixelM" not in arrays:
+    missing = [key for key in GEOMETRY if key not in arrays]
+    if len(missing) == len(GEOMETRY):
         return None
-    try:
-        y, x = (float(side) for side in arrays["objectPixelM"])
-        return ExperimentGeometry((y, x), float(arrays["photonEnergyEV"]), float(arrays["detectorDistanceM"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise check.fail(
-            "objectPixelM, photonEnergyEV, detectorDistanceM", f"do not hold ({error})", "give all three or none"
-        ) from error
+    if missing:
+        raise check.fail(missing[0], "is missing", f"give all of {quoted(GEOMETRY)} or none")
+    y, x = check.positive(arrays["objectPixelM"], "objectPixelM", 2)
+    (energy,) = check.positive(arrays["photonEnergyEV"], "photonEnergyEV", 1)
+    (distance,) = check.positive(arrays["detectorDistanceM"], "detectorDistanceM", 1)
+    return ExperimentGeometry((y, x), energy, distance)
 
 
 def _metadata(arrays: dict[str, NDArray[Any]], check: ScanChecker) -> dict[str, Any]:
@@ -114,6 +164,6 @@ def _metadata(arrays: dict[str, NDArray[Any]], check: ScanChecker) -> dict[str, 
         return {}
     try:
         metadata = json.loads(str(arrays["metadata"]))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise check.fail("metadata", f"is not JSON ({error})", "remove the key or store JSON text") from error
     return metadata if isinstance(metadata, dict) else {"metadata": metadata}

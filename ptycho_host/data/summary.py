@@ -90,6 +90,6 @@ def _with_suspicions(summary: ScanSummary, counts: FloatArray, total: FloatArray
         found.append(f"sum |probe|^2 is {summary.scale:.3g} times the mean counts; 1 is expected without absorption.")
     if summary.overlap < 0.4:
         found.append(f"neighbouring probes overlap by {summary.overlap:.0%}; reconstructions want 60 % or more.")
-    if summary.step == 0:
+    if summary.patterns > 1 and summary.step == 0:
         found.append("positions coincide: are they in object pixels?")
     return replace(summary, suspicions=tuple(found))

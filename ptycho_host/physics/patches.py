@@ -43,13 +43,13 @@ def tap_weights(fraction: NDArray[np.float64]) -> NDArray[np.float64]:
 def extract_patches(obj: Complex, positions: NDArray[np.float64], pixels: int) -> Complex:
     """Patches (B, N, N) of the object (H, W) at `positions` (B, 2) (y, x), same dtype; zero beyond the object.
 
-    Raises IndexError for positions whose patch starts more than N pixels outside the object.
+    Raises IndexError for positions whose patch has no pixel within one pixel of the object.
     """
     corner, fraction = corners_and_fractions(positions, pixels)
-    padded = np.pad(obj, pixels)
+    padded = np.pad(obj, pixels + BEFORE)
     reach = pixels + TAPS - 1
-    start = corner - BEFORE + pixels
-    if start.min() < 0 or np.any(start + reach > padded.shape):
+    start = corner + pixels
+    if np.any(start < 0) or np.any(start + reach > padded.shape):
         raise IndexError("a patch lies wholly outside the object")
     windows = sliding_window_view(padded, (reach, reach))[start[:, 0], start[:, 1]]
     return _combine_taps(_combine_taps(windows, fraction[:, 0], 1), fraction[:, 1], 2)

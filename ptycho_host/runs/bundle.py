@@ -11,14 +11,15 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
-from ptycho_host.atomic import replacing
-from ptycho_host.configured import configure
+from ptycho_host.atomic import write_text
+from ptycho_host.configured import ConfiguredComponent, configure
 from ptycho_host.contracts import Bundle, PatchShape
 from ptycho_host.errors import BundleError, RunFailedError
 from ptycho_host.physics.intensity import IntensityScale
 from ptycho_host.plugins import Host
+from ptycho_host.runs.tensors import write_arrays
 
 WEIGHTS = "weights.safetensors"
 INDEX = "bundle.toml"
@@ -42,8 +43,8 @@ class _ShapeTable(_Table):
 
 
 class _ScaleTable(_Table):
-    amplitude: float = Field(gt=0)
-    transmission: float = Field(gt=0)
+    amplitude: float = Field(gt=0, allow_inf_nan=False)
+    transmission: float = Field(gt=0, allow_inf_nan=False)
 
 
 class _Index(_Table):
@@ -65,8 +66,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         for leftover in (fresh, old):
             shutil.rmtree(leftover, ignore_errors=True)
         fresh.mkdir(parents=True)
-        with replacing(fresh / WEIGHTS) as temporary:
-            save_file(dict(bundle.weights), temporary)
+        write_arrays(fresh / WEIGHTS, bundle.weights)
         index = {
             "format": 1,
             "weights_sha256": _sha256(fresh / WEIGHTS),
@@ -81,7 +81,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
             "intensity_scale": {"amplitude": bundle.scale.amplitude, "transmission": bundle.scale.transmission},
             "facts": {key: value for key, value in bundle.facts.items() if value is not None},
         }
-        (fresh / INDEX).write_text(tomli_w.dumps(index), encoding="utf-8")
+        write_text(fresh / INDEX, tomli_w.dumps(index))
         if folder.exists():
             folder.rename(old)
         fresh.rename(folder)
@@ -103,16 +103,20 @@ def load_bundle(folder: Path, host: Host) -> Bundle:
         weights = load_file(folder / WEIGHTS)
     except (SafetensorError, OSError, ValueError) as error:
         raise BundleError(f"{folder / WEIGHTS} cannot be read ({error}); train again.") from error
-    generator = configure(
-        host, "generator", index.generator.name, index.generator.options, index.generator.backend or None
-    )
     return Bundle(
-        generator=generator,
+        generator=_generator(index.generator, host),
         weights=weights,
         shape=PatchShape(index.shape.pixels, index.shape.channels),
         scale=IntensityScale(index.intensity_scale.amplitude, index.intensity_scale.transmission),
         facts=index.facts,
     )
+
+
+def _generator(table: _GeneratorTable, host: Host) -> ConfiguredComponent:
+    """The generator, of the distribution that trained it if several have it now."""
+    offered = {entry.distribution for entry in host.named("generator", table.name)}
+    name = f"{table.distribution}:{table.name}" if len(offered) > 1 else table.name
+    return configure(host, "generator", name, table.options, table.backend or None)
 
 
 def _read_index(folder: Path) -> _Index:

@@ -69,12 +69,13 @@ class RunDirectory:
 
         Raises InputError when `path` is in use, RunFailedError when it cannot be made.
         """
-        if path is not None and path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise InputError(
-                f"{path} exists and is not an empty folder; choose another --out, or add --resume to go on with a run."
-            )
         chosen = path if path is not None else _fresh(Path("runs"), name)
         try:
+            if chosen.exists() and (not chosen.is_dir() or any(chosen.iterdir())):
+                raise InputError(
+                    f"{path} exists and is not an empty folder; choose another --out, or add --resume to go on with "
+                    "a run."
+                )
             (chosen / "checkpoints").mkdir(parents=True)
         except OSError as error:
             raise RunFailedError(f"cannot make {chosen}: {error.strerror}; choose another --out.") from error

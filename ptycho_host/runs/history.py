@@ -28,7 +28,7 @@ def read_history(path: Path) -> list[EpochReport]:
     if not path.is_file():
         return []
     reports = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             reports.append(EpochReport(**json.loads(line)))
         except (ValueError, TypeError):

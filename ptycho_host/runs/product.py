@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from ptycho_host.atomic import replacing
+from ptycho_host.atomic import write_bytes
 from ptycho_host.contracts import Reconstruction
 from ptycho_host.data.scan import ExperimentGeometry, Scan
 from ptycho_host.records import EpochReport
@@ -28,7 +29,9 @@ def write_product(path: Path, reconstruction: Reconstruction, scan: Scan, histor
     comments = f"Scan '{scan.name}', reconstructed by ptycho-host."
     if scan.geometry is None:
         comments += " The input has no metres: pixel size, energy and distance are nominal."
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    # On a full disk HDF5 does not fail, it crashes the interpreter: so it writes to memory.
+    content = BytesIO()
+    with h5py.File(content, "w") as file:
         file.attrs["name"] = scan.name
         file.attrs["comments"] = comments
         file.attrs["detector_object_distance_m"] = geometry.detector_distance_m
@@ -49,3 +52,4 @@ def write_product(path: Path, reconstruction: Reconstruction, scan: Scan, histor
         file.create_dataset("probe_position_y_m", data=(scan.positions[:, 0] - height / 2) * pixel_height)
         file.create_dataset("loss_epochs", data=np.array([report.epoch for report in history], dtype=np.int64))
         file.create_dataset("loss_values", data=np.array([report.training_loss for report in history], dtype=float))
+    write_bytes(path, content.getvalue())

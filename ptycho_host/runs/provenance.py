@@ -42,13 +42,14 @@ def _installed(distribution: str) -> str | None:
 def _commit() -> str | None:
     """The commit of the repository this package is run from; None for an installed wheel."""
     try:
-        found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
+        # A wheel may lie in an environment inside somebody else's repository.
+        if not _git("ls-files", Path(__file__).name):
+            return None
+        return _git("describe", "--always", "--dirty", "--abbrev=40") or None
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() or None
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip()

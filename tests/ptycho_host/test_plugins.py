@@ -1,0 +1,273 @@
+"""Broken plugins harm nobody but themselves, and say what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ptycho_host.components import Clipper, Generator, Loss
+from ptycho_host.errors import AmbiguousComponentError, BrokenComponentError, UnknownComponentError
+from ptycho_host.plugins import LOAD_VARIABLE, Host, PluginWarning
+from ptycho_host.records import RunFinished, RunStarted
+
+GOOD = """
+from ptycho_host import hookimpl
+from ptycho_host.components import Loss
+
+@hookimpl
+def ptycho_losses():
+    return [Loss("{name}", summary="Good.", target="nowhere:build", backend="torch")]
+"""
+
+HOOK = """
+from ptycho_host import hookimpl
+from ptycho_host.components import Generator, Loss
+
+def descriptor(name="net"):
+    return Generator(name, summary="A network.", target="nowhere:build", backend="torch")
+
+@hookimpl
+def {hook}({arguments}):
+    {body}
+"""
+
+
+def hook(body: str, name: str = "ptycho_generators", arguments: str = "") -> str:
+    return HOOK.format(hook=name, arguments=arguments, body=body)
+
+
+BROKEN = {
+    "raises at import": ("raise RuntimeError('no driver')", "RuntimeError: no driver"),
+    "needs a missing package": ("import a_package_nobody_has", "No module named 'a_package_nobody_has'"),
+    "exits at import": ("import sys; sys.exit('no GPU')", "SystemExit: no GPU"),
+    "is no Python": ("def broken(:", "SyntaxError"),
+    "raises in its hook": (hook("raise OSError('no disk')"), "OSError: no disk"),
+    "exits in its hook": (hook("raise SystemExit(3)"), "SystemExit: 3"),
+    "returns nothing": (hook("return None"), "returned NoneType where a list of descriptors is due"),
+    "returns text": (hook("return 'net'"), "returned str where a list of descriptors is due"),
+    "returns one descriptor": (hook("return descriptor()"), "returned Generator where a list"),
+    "yields": (hook("yield descriptor()"), "returned generator where a list"),
+    "lists text": (hook("return ['net']"), "returned 'net', which is not a Generator"),
+    "lists another kind": (hook("return [descriptor()]", name="ptycho_losses"), "which is not a Loss"),
+    "misspells a hook": (hook("return []", name="ptycho_generator"), "ptycho_generator"),
+    "asks for other arguments": (hook("return []", arguments="names"), "names"),
+    "lists a name twice": (hook("return [descriptor(), descriptor()]"), "returned 'net' twice"),
+    "lists a good one, then junk": (hook("return [descriptor('first'), 7]"), "which is not a Generator"),
+    "misnames a component": (hook("return [descriptor('my net')]"), "letters, digits, '_' or '-'"),
+    "has a target without attribute": (
+        hook("return [Generator('net', summary='', target='net')]"),
+        "must read 'module:attribute'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_plugin_is_left_out_whole_and_named(install, source, message):
+    install("lab-good", GOOD.format(name="good_loss"))
+    install("lab-broken", source, entry="mine")
+    with pytest.warns(PluginWarning) as caught:
+        host = Host.discover()
+    (problem,) = host.problems
+    assert (problem.plugin, problem.distribution) == ("mine", "lab-broken")
+    assert message in problem.message
+    assert problem.details.startswith("Traceback")
+    assert message in problem.details
+    assert [str(warning.message) for warning in caught] == [str(problem)]
+    assert "'mine' of lab-broken" in str(problem)
+    assert [entry for entry in host.registrations() if entry.distribution == "lab-broken"] == []
+    assert host.find("loss", "good_loss").version == "1.2.3"
+
+
+@pytest.mark.parametrize("target", ["lab_lost.elsewhere", "lab_lost.plugin:nothing"])
+def test_an_entry_point_that_leads_nowhere_is_a_problem(install, target):
+    install("lab-lost", "", target=target)
+    with pytest.warns(PluginWarning, match="lab-lost"):
+        host = Host.discover()
+    assert "update, remove or report lab-lost" in host.problems[0].advice
+
+
+def test_the_advice_for_a_missing_package_is_to_install_it(install):
+    install("lab-broken", "import a_package_nobody_has.inside")
+    with pytest.warns(PluginWarning):
+        host = Host.discover()
+    assert host.problems[0].advice == "run 'pip install a_package_nobody_has'"
+
+
+def test_what_a_plugin_prints_does_not_reach_standard_output(install, capfd):
+    install("lab-talker", "print('welcome to my plugin')" + GOOD.format(name="talk"))
+    host = Host.discover()
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "welcome to my plugin" in captured.err
+    assert host.find("loss", "talk").distribution == "lab-talker"
+
+
+def test_twenty_good_plugins_work_beside_three_broken_ones(install):
+    for number in range(20):
+        install(f"good-{number}", GOOD.format(name=f"loss_{number}"))
+    for number, source in enumerate(["1 / 0", "import a_package_nobody_has", hook("return 5")]):
+        install(f"bad-{number}", source)
+    with pytest.warns(PluginWarning) as caught:
+        host = Host.discover()
+    assert [host.find("loss", f"loss_{number}").distribution for number in range(20)] == [
+        f"good-{number}" for number in range(20)
+    ]
+    warned = [str(warning.message) for warning in caught]
+    assert len(warned) == 3
+    for number in range(3):
+        assert sum(f"of bad-{number} was left out" in message for message in warned) == 1
+
+
+def test_explicit_plugins_are_isolated_as_well(make_plugin):
+    good = make_plugin("lab.good", ptycho_losses=[Loss("l", summary="", target="lab:build")])
+    bad = make_plugin("lab_two.bad", ptycho_losses=lambda: 1 / 0)
+    with pytest.warns(PluginWarning, match=r"'lab_two.bad' of lab_two was left out: ZeroDivisionError"):
+        host = Host([bad, good])
+    assert [entry.distribution for entry in host.registrations()] == ["lab"]
+
+
+def test_an_explicit_host_discovers_nothing():
+    assert Host([]).registrations() == []
+
+
+# --- names that several bring ----------------------------------------------------------------------------------
+
+
+def test_two_distributions_with_the_same_component_are_both_named_and_either_can_be_chosen(install):
+    install("lab-a", GOOD.format(name="shared"), entry="losses_of_mine")
+    install("lab-b", GOOD.format(name="shared"), entry="losses_of_mine")
+    host = Host.discover()
+    assert host.problems == []
+    with pytest.raises(AmbiguousComponentError, match=r"'lab-a:shared', 'lab-b:shared'"):
+        host.find("loss", "shared", "torch")
+    assert host.find("loss", "lab-b:shared", "torch").distribution == "lab-b"
+
+
+def test_twins_on_two_backends_ask_for_the_backend(make_plugin):
+    twins = [Loss("l", summary="", target="lab:build", backend=backend) for backend in ("torch", "tensorflow")]
+    host = Host([make_plugin("lab", ptycho_losses=twins)])
+    with pytest.raises(AmbiguousComponentError, match=r"several back-ends: 'tensorflow', 'torch'.*--backend"):
+        host.find("loss", "l")
+    assert host.find("loss", "l", "tensorflow").component.backend == "tensorflow"
+
+
+def test_a_distribution_that_lacks_the_component_is_told_from_one_that_has_it(make_plugin):
+    host = Host([make_plugin("lab", ptycho_losses=[Loss("l", summary="", target="lab:build")])])
+    with pytest.raises(UnknownComponentError, match=r"distribution 'other' brings no loss 'l'; 'lab' does"):
+        host.find("loss", "other:l")
+
+
+def test_components_are_listed_by_kind_then_name(make_plugin):
+    host = Host([
+        make_plugin(
+            "lab",
+            ptycho_clippers=[Clipper("c", summary="", target="lab:c")],
+            ptycho_losses=[Loss("z", summary="", target="lab:z"), Loss("a", summary="", target="lab:a")],
+            ptycho_generators=[Generator("m", summary="", target="lab:m")],
+        )
+    ])  # fmt: skip
+    assert [entry.component.name for entry in host.registrations()] == ["m", "a", "z", "c"]
+    assert [entry.component.name for entry in host.registrations("loss")] == ["a", "z"]
+
+
+# --- what is loaded --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [("lab_a", {"lab-a"}), ("lab-b", {"lab-b"}), (" lab_a , lab-b ", {"lab-a", "lab-b"}), ("", set()), ("x", set())],
+)
+def test_the_environment_variable_restricts_what_is_loaded(install, monkeypatch, wanted, expected):
+    install("lab-a", GOOD.format(name="a"))
+    install("lab-b", GOOD.format(name="b"))
+    install("lab-broken", "1 / 0")
+    monkeypatch.setenv(LOAD_VARIABLE, wanted)
+    host = Host.discover()
+    assert {entry.distribution for entry in host.registrations()} == expected | {"ptycho-host"}
+    assert host.problems == []
+
+
+# --- targets ---------------------------------------------------------------------------------------------------
+
+
+def registered(make_plugin, target):
+    host = Host([make_plugin("lab", ptycho_losses=[Loss("l", summary="", target=target)])])
+    return host.find("loss", "l")
+
+
+@pytest.mark.parametrize(
+    ("target", "advice"),
+    [
+        ("a_package_nobody_has.losses:build", "run 'pip install a_package_nobody_has'"),
+        ("json.nothing_of_that_name:build", "update, remove or report lab"),
+        ("json:nothing_of_that_name", "update, remove or report lab"),
+        ("json:decoder.nothing", "update, remove or report lab"),
+        ("json:__name__", "is not a function"),
+    ],
+)
+def test_a_target_that_cannot_be_used_is_found_at_first_use_only(make_plugin, target, advice):
+    registration = registered(make_plugin, target)
+    with pytest.raises(BrokenComponentError) as caught:
+        registration.load()
+    assert f"loss 'l' (lab) cannot be used: {target}" in str(caught.value)
+    assert advice in str(caught.value)
+
+
+def test_a_target_that_exits_at_import_is_a_broken_component(make_plugin, tmp_path, monkeypatch):
+    (tmp_path / "lab_leaver.py").write_text("raise SystemExit('no licence')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BrokenComponentError, match="SystemExit: no licence"):
+        registered(make_plugin, "lab_leaver:build").load()
+
+
+def test_a_target_may_be_an_attribute_of_an_attribute(make_plugin):
+    assert registered(make_plugin, "json:JSONDecoder.decode").load().__name__ == "decode"
+
+
+# --- observers -------------------------------------------------------------------------------------------------
+
+STARTED = RunStarted(Path("run"), {})
+
+
+def test_an_observer_that_fails_is_warned_about_once_and_the_others_are_told(make_plugin):
+    told = []
+
+    def fail(record):
+        raise RuntimeError("server down")
+
+    host = Host([
+        make_plugin("lab_before", ptycho_run_started=lambda record: told.append("before")),
+        make_plugin("lab_failing", ptycho_run_started=fail),
+        make_plugin("lab_after", ptycho_run_started=lambda record: told.append("after")),
+    ])  # fmt: skip
+    with pytest.warns(PluginWarning, match="server down") as caught:
+        for _ in range(3):
+            host.notify(STARTED)
+    assert len(caught) == 1
+    assert "lab_failing" in str(caught[0].message)
+    assert sorted(told) == sorted(["before", "after"] * 3)
+
+
+def test_an_observer_that_exits_does_not_end_the_run(make_plugin):
+    def leave(record):
+        raise SystemExit(1)
+
+    host = Host([make_plugin("lab", ptycho_run_finished=leave)])
+    with pytest.warns(PluginWarning, match="SystemExit"):
+        host.notify(RunFinished(Path("run"), "done"))
+
+
+def test_an_observer_gets_the_record_itself_or_nothing_if_it_asks_for_nothing(make_plugin):
+    told = []
+
+    def without_record():
+        told.append("rang")
+
+    host = Host([
+        make_plugin("lab_a", ptycho_run_started=lambda record: told.append(record)),
+        make_plugin("lab_b", ptycho_run_started=without_record),
+    ])  # fmt: skip
+    host.notify(STARTED)
+    assert STARTED in told
+    assert "rang" in told

@@ -1,0 +1,84 @@
+"""What the README shows is what happens: its files are installed, its commands are run, in its order."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ptycho_host import load_scan, simulate
+
+README = Path(__file__).parents[1] / "README.md"
+FILE_BLOCK = re.compile(r"<!-- file: (?P<path>\S+) -->\n```\w+\n(?P<content>.*?)```", re.DOTALL)
+OWN_DATA = re.compile(r"<!-- test: own data -->\n```python\n(?P<content>.*?)```", re.DOTALL)
+CONSOLE_BLOCK = re.compile(r"```console\n(?P<content>.*?)```", re.DOTALL)
+SMALL = ("--simulate", "lines", "--set", "simulator.size=96", "--set", "simulator.pixels=32", "--epochs", "1")
+
+
+def run(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    ptycho = [sys.executable, "-m", "ptycho_host", *command]
+    done = subprocess.run(
+        ptycho, cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.mark.slow
+def test_generator_of_the_readme(tmp_path: Path) -> None:
+    source, site = tmp_path / "source", tmp_path / "site"
+    for block in FILE_BLOCK.finditer(README.read_text(encoding="utf-8")):
+        path = source / block["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block["content"], encoding="utf-8")
+    assert sorted(path.name for path in source.rglob("*.*")) == ["net.py", "plugin.py", "pyproject.toml"]
+    install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(site), "."]
+    subprocess.run([sys.executable, *install], cwd=source, check=True, timeout=120)
+
+    shown = run(["plugins", "show", "generator", "mynet"], tmp_path, PYTHONPATH=str(site))
+    assert "hidden channels" in shown.stdout
+    arguments = ["--generator", "mynet", "--set", "generator.width=8", "--out", "run"]
+    run(["train", *SMALL, *arguments], tmp_path, PYTHONPATH=str(site))
+    config = (tmp_path / "run" / "config.toml").read_text(encoding="utf-8")
+    assert 'name = "mynet"\nwidth = 8' in config
+
+
+@pytest.mark.slow
+def test_commands_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = README.read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    scan = simulate("lines", {"size": 112, "pixels": 32, "photons": 1e6})
+    names = {
+        "counts": np.square(scan.batch(slice(None))),
+        "y": scan.positions[:, 0],
+        "x": scan.positions[:, 1],
+        "probe": scan.probe,
+    }
+    (own_data,) = OWN_DATA.findall(text)
+    exec(compile(own_data, "README.md", "exec"), names)
+    assert load_scan("my_scan.npz").count == scan.count
+
+    lines = [line for block in CONSOLE_BLOCK.findall(text) for line in block.splitlines()]
+    commands = [shlex.split(line.removeprefix("$ ptycho ")) for line in lines if line.startswith("$ ptycho ")]
+    assert {command[0] for command in commands} >= {"train", "reconstruct", "inspect"}
+    for command in commands:
+        run(command, tmp_path)
+    assert (tmp_path / "runs" / "star" / "report.html").is_file()
+    assert (tmp_path / "runs" / "star" / "reconstruction-siemens_star.h5").is_file()
+
+
+@pytest.mark.slow
+def test_the_demo_reaches_what_the_readme_shows(tmp_path: Path) -> None:
+    """`make demo` with its own settings; the thresholds are those that benchmarks/RESULTS.md reports with room."""
+    import json
+
+    run(["train", "--generator", "stable_hybrid", "--clip", "agc", "--out", "demo"], tmp_path)
+    metrics = json.loads((tmp_path / "demo" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["amplitude"]["ssim"] >= 0.99
+    assert metrics["phase"]["ssim"] >= 0.97
+    assert not metrics["training"]["collapsed"]
