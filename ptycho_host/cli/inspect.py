@@ -12,7 +12,7 @@ from ptycho_host.cli.console import host_of
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ptycho_host.data.summary import ScanSummary
+    from ptycho_host.metrics.scan_summary import ScanSummary
 
 
 def inspect(
@@ -22,7 +22,7 @@ def inspect(
 ) -> None:
     """Say what is in a file: sizes, dose, step, overlap, and what looks suspicious."""
     from ptycho_host.cli.console import console
-    from ptycho_host.data.summary import summarise
+    from ptycho_host.metrics.scan_summary import summarise
     from ptycho_host.workflows.scans import load_scan
 
     scan = load_scan(source, host=host_of(ctx))

@@ -27,7 +27,7 @@ def simulate(
     from ptycho_host.cli.console import console
     from ptycho_host.cli.inspect import summary_table
     from ptycho_host.config import resolve
-    from ptycho_host.data.summary import summarise
+    from ptycho_host.metrics.scan_summary import summarise
     from ptycho_host.workflows.scans import simulate as simulate_scan
     from ptycho_host.workflows.scans import write_scan
 

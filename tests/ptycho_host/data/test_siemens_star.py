@@ -9,7 +9,7 @@ import pytest
 
 from ptycho_host.data import embedded
 from ptycho_host.data.embedded import siemens_star
-from ptycho_host.data.summary import summarise
+from ptycho_host.metrics.scan_summary import summarise
 from ptycho_host.physics.far_field import diffraction_amplitude
 from ptycho_host.physics.patches import extract_patches
 

@@ -86,7 +86,8 @@ def _with_suspicions(summary: ScanSummary, counts: FloatArray, total: FloatArray
     centre = np.array(np.unravel_index(int(total.argmax()), total.shape))
     if np.abs(centre - total.shape[0] // 2).max() > total.shape[0] / 4:
         found.append("the patterns are brightest far from the centre: is the zero frequency in the corner?")
-    if not 0.5 < summary.scale < 2:
+    # Absorption makes it larger than 1, an ordinary sample by no more than a few times; nothing makes it smaller.
+    if not 0.8 < summary.scale < 5:
         found.append(f"sum |probe|^2 is {summary.scale:.3g} times the mean counts; 1 is expected without absorption.")
     if summary.overlap < 0.4:
         found.append(f"neighbouring probes overlap by {summary.overlap:.0%}; reconstructions want 60 % or more.")
