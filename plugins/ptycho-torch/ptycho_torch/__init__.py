@@ -1,0 +1,1 @@
+"""The PyTorch engine: group-consistent training, streamed prediction, and the physics both are built on."""

@@ -1,0 +1,156 @@
+"""The Torch engine: where the pieces of a training meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+from pydantic import Field
+from torch import nn
+
+from ptycho_host.contracts import Bundle, PatchBatch, PatchShape, RunContext, TrainingComponents, TrainingProblem
+from ptycho_host.data.scan import Scan
+from ptycho_host.errors import BundleError, InputError
+from ptycho_host.physics.illumination import probe_diameter
+from ptycho_torch.consistency import GroupMerger
+from ptycho_torch.isolation import own_randomness, own_threads
+from ptycho_torch.loop import TrainingLoop
+from ptycho_torch.objective import Objective
+from ptycho_torch.optimisation import build_optimiser
+from ptycho_torch.patterns import PatternFeed, PatternNetwork
+from ptycho_torch.predict import predict_patches
+from ptycho_torch.sampling import GroupSampler
+from ptycho_torch.state import TrainingState, load_weights, weights_of
+
+ON_CPU, ON_GPU = 8, 256
+"""Patterns a prediction step. On CPUs the memory of large batches takes longer to get than to compute with."""
+
+
+@dataclass(frozen=True, slots=True)
+class FabricEngine:
+    """Trains and predicts with Torch on Lightning Fabric (`ptycho_host.contracts.TrainingEngine`)."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["32-true", "bf16-mixed"]
+    devices: int
+    nodes: int
+    threads: int | None
+    prediction_batch: int | None
+
+    def train(self, problem: TrainingProblem, components: TrainingComponents, run: RunContext) -> Bundle:
+        """Train the generator; raises RunFailedError when training diverges, BundleError for a foreign checkpoint."""
+        fabric = self._fabric(self.devices, self.nodes)
+        if fabric.world_size > 1:
+            fabric.launch()
+        with own_randomness(problem.seed, fabric.device), own_threads(self.threads):
+            generator = components.generator.build(PatchShape(problem.scan.pixels))
+            loop = _prepare(fabric, generator, problem, components, run)
+            loop.train()
+        return Bundle(
+            generator=components.generator,
+            weights=weights_of(generator),
+            shape=PatchShape(problem.scan.pixels),
+            scale=problem.scale,
+            facts=_facts(loop, problem),
+        )
+
+    def predict(self, bundle: Bundle, scan: Scan) -> Iterator[PatchBatch]:
+        """Object patches of all patterns in model units, in order; raises BundleError when bundle and scan misfit."""
+        pixels = bundle.shape.pixels
+        if scan.pixels != pixels:
+            raise BundleError(
+                f"the bundle was trained on patterns of {pixels} x {pixels} pixels, those of scan '{scan.name}' have "
+                f"{scan.pixels} x {scan.pixels}; train on patterns of that size."
+            )
+        fabric = self._fabric(devices=1, nodes=1)
+        batch = self.prediction_batch or (ON_CPU if fabric.device.type == "cpu" else ON_GPU)
+        with own_randomness(0, fabric.device):
+            generator = bundle.generator.build(bundle.shape)
+        load_weights(generator, bundle.weights)
+        network = fabric.setup_module(PatternNetwork(generator))
+        feed = PatternFeed(scan, bundle.scale.for_probe(scan.probe), fabric.device)
+        return predict_patches(network, feed, batch, self.threads)
+
+    def _fabric(self, devices: int, nodes: int) -> Fabric:
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise InputError("engine.device is 'cuda', but Torch finds no CUDA device; use 'auto' or 'cpu'.")
+        return Fabric(accelerator=self.device, devices=devices, num_nodes=nodes, precision=self.precision)
+
+
+def build(
+    *,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], Field(description="where to compute; auto takes a GPU if there is one")
+    ] = "auto",
+    precision: Annotated[
+        Literal["32-true", "bf16-mixed"], Field(description="arithmetic of the network; the physics is always float32")
+    ] = "32-true",
+    devices: Annotated[int, Field(ge=1, description="devices a node to train on")] = 1,
+    nodes: Annotated[int, Field(ge=1, description="nodes to train on, started by torchrun or SLURM")] = 1,
+    threads: Annotated[int | None, Field(ge=1, description="CPU threads; none leaves it to Torch")] = None,
+    prediction_batch: Annotated[
+        int | None, Field(ge=1, description=f"patterns a prediction step; none: {ON_CPU} on CPUs, {ON_GPU} on GPUs")
+    ] = None,
+) -> FabricEngine:
+    """The Torch engine with the given devices and precision."""
+    return FabricEngine(device, precision, devices, nodes, threads, prediction_batch)
+
+
+def _prepare(
+    fabric: Fabric, generator: nn.Module, problem: TrainingProblem, components: TrainingComponents, run: RunContext
+) -> TrainingLoop:
+    """All that training needs around the generator, as new or as the last checkpoint left it."""
+    options, scan = problem.options, problem.scan
+    feed = PatternFeed(scan, problem.scale, fabric.device)
+    sampler = _sampler(problem)
+    merger = GroupMerger(feed.probe, scan.positions, sampler.reach) if sampler.size > 1 else None
+    if merger is None and options.group_size > 1 and options.group_weight > 0:
+        run.progress.note("no patterns overlap, so every pattern is trained by itself")
+    network, optimiser = fabric.setup(PatternNetwork(generator), build_optimiser(generator.parameters(), options))
+    loop = TrainingLoop(
+        fabric=fabric,
+        network=network,
+        optimiser=optimiser,
+        feed=feed,
+        sampler=sampler,
+        objective=Objective(components.losses, feed, options, merger, supervised=problem.supervised),
+        clip=components.clip,
+        options=options,
+        held_out=problem.held_out,
+        run=run,
+        state=TrainingState(problem.seed),
+    )
+    if run.resume:
+        loop.resume()
+    return loop
+
+
+def _sampler(problem: TrainingProblem) -> GroupSampler:
+    options, scan = problem.options, problem.scan
+    diameter = probe_diameter(scan.probe)
+    size = options.group_size if options.group_weight > 0 else 1
+    return GroupSampler.of_overlapping(
+        scan.positions, problem.training, size, options.group_spacing * diameter, diameter, problem.seed
+    )
+
+
+def _facts(loop: TrainingLoop, problem: TrainingProblem) -> dict[str, Any]:
+    state = loop.state
+    return {
+        "epochs": state.epoch,
+        "final_loss": state.training_loss,
+        "validation_loss": state.validation_loss,
+        "best_loss": state.best_loss,
+        "best_epoch": state.best_epoch,
+        "collapsed": state.collapsed,
+        "setbacks": state.setbacks,
+        "seed": problem.seed,
+        "parameters": sum(parameter.numel() for parameter in loop.network.parameters()),
+        "training_patterns": len(problem.training),
+        "held_out_patterns": len(problem.held_out),
+        "seconds": state.seconds,
+        "patterns_per_second": state.patterns / state.seconds if state.seconds else None,
+    }

@@ -1,0 +1,47 @@
+"""Patterns on their way from a scan to the generator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ptycho_host.contracts import GeneratorInputs
+from ptycho_host.data.scan import Scan
+from ptycho_host.physics.intensity import IntensityScale
+from ptycho_torch.physics import back_projection
+
+
+class PatternFeed:
+    """Reads patterns of one scan, batch by batch, into model units on a device."""
+
+    def __init__(self, scan: Scan, scale: IntensityScale, device: torch.device) -> None:
+        """`scale` must be the scan's own (`IntensityScale.of`, or `for_probe` of a trained one)."""
+        self.scan = scan
+        self.scale = scale
+        self.device = device
+        self.probe = torch.from_numpy(scale.model_probe(scan.probe)).to(device)
+
+    def amplitude(self, indices: NDArray[np.integer[Any]] | slice) -> Tensor:
+        """Amplitudes (B, 1, N, N) float32 of the patterns at `indices`."""
+        amplitude = torch.from_numpy(self.scale.model_amplitude(self.scan.batch(indices)))
+        return amplitude.unsqueeze(1).to(self.device, non_blocking=True)
+
+
+class PatternNetwork(nn.Module):
+    """The generator with the back-projection before it: amplitudes in, object patches out."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        """`generator` takes `GeneratorInputs` and returns complex patches."""
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, amplitude: Tensor, probe: Tensor) -> Tensor:
+        """Complex patches (B, 1, N, N) in model units from amplitudes (B, 1, N, N) under the probe (N, N)."""
+        with torch.no_grad():
+            initial = back_projection(amplitude, probe)
+        patches: Tensor = self.generator(GeneratorInputs(amplitude, initial))
+        return patches

@@ -1,0 +1,1 @@
+"""Fourier neural operator generators for ptycho-host, on Torch."""
