@@ -46,7 +46,7 @@ class IntensityScale:
             culprit = "probeGuess is zero" if probe_energy == 0 else "all patterns are empty"
             raise DataError(f"scan '{scan.name}': {culprit}, so there is no intensity scale; check the file.")
         mean_counts = energy / scan.count
-        return cls(np.sqrt(mean_counts) / scan.pixels, np.sqrt(mean_counts / probe_energy))
+        return cls(float(np.sqrt(mean_counts)) / scan.pixels, float(np.sqrt(mean_counts / probe_energy)))
 
     def for_probe(self, probe: NDArray[np.complexfloating[Any, Any]]) -> IntensityScale:
         """The same model units under another probe or dose: the transmission stays, the amplitude follows |P|."""
