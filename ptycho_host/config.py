@@ -6,6 +6,7 @@ known here; they are kept as plain values and validated by each component's own 
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,6 +18,10 @@ from ptycho_host.errors import ConfigError, close_match_hint, quoted
 from ptycho_host.options import describe_problems
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+PATTERNS_SHOWN = 10_000
+"""Patterns that training shows a network unless told otherwise: small scans are seen more often than large ones."""
 
 
 class Section(BaseModel):
@@ -64,9 +69,11 @@ class DataOptions(Section):
 class TrainOptions(Section):
     """The schedule of training, the same for every back-end."""
 
-    epochs: int = Field(10, ge=1, description="passes over the training patterns")
+    epochs: int | None = Field(
+        None, ge=1, description="passes over the training patterns; none: until 10,000 were shown, or time_limit is over"
+    )
     batch_size: int = Field(16, ge=1, description="patterns a step and device")
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
+    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate")
     optimiser: Literal["adam", "adamw", "sgd"] = Field("adamw", description="rule of the update; sgd with momentum 0.9")
     weight_decay: float = Field(1e-4, ge=0, description="decoupled decay of the weights (adamw, sgd)")
     scheduler: Literal["constant", "exponential", "warmup_cosine", "plateau"] = Field(
@@ -88,6 +95,12 @@ class TrainOptions(Section):
     on_collapse: Literal["warn", "restart"] = Field(
         "warn", description="what to do when all predictions become equal: say so, or go back and halve the rate"
     )
+
+    def epochs_for(self, patterns: int) -> int | None:
+        """How many epochs that many training patterns get; None when only the time limit ends training."""
+        if self.epochs is not None or self.time_limit is not None:
+            return self.epochs
+        return max(1, math.ceil(PATTERNS_SHOWN / patterns))
 
 
 class RunConfig(Section):

@@ -13,7 +13,12 @@ from ptycho_host.records import EpochReport
 
 
 def append_report(path: Path, report: EpochReport) -> None:
-    """Add one line, on the disk when this returns; raises RunFailedError when it cannot be written."""
+    """Add one line, on the disk when this returns; raises RunFailedError when it cannot be written.
+
+    An epoch that is done again, after a crash or a setback, replaces its line and those after it.
+    """
+    if any(earlier.epoch >= report.epoch for earlier in read_history(path)):
+        keep_epochs(path, report.epoch - 1)
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(report)) + "\n")
@@ -37,6 +42,6 @@ def read_history(path: Path) -> list[EpochReport]:
 
 
 def keep_epochs(path: Path, epochs: int) -> None:
-    """Drop what was written after the first `epochs` epochs: a resumed run does them again."""
+    """Drop what was written after the first `epochs` epochs."""
     kept = [report for report in read_history(path) if report.epoch <= epochs]
     write_text(path, "".join(json.dumps(asdict(report)) + "\n" for report in kept))

@@ -119,6 +119,7 @@ def _prepare(
         objective=Objective(components.losses, feed, options, merger, supervised=problem.supervised),
         clip=components.clip,
         options=options,
+        epochs=options.epochs_for(len(problem.training)),
         held_out=problem.held_out,
         run=run,
         state=TrainingState(problem.seed),

@@ -21,11 +21,13 @@ from ptycho_torch.optimisation import learning_rate
 from ptycho_torch.patterns import PatternFeed
 from ptycho_torch.physics import diffraction_amplitude
 from ptycho_torch.sampling import GroupSampler, steps_of
-from ptycho_torch.state import TrainingState, restore_training, save_training
+from ptycho_torch.state import Snapshot, TrainingState, restore_training, snapshot
 from ptycho_torch.watch import ProgressMeter, TrainingSetback, has_collapsed, spread_over
 
 SETBACKS = 2
 """How often a training may go back to its last checkpoint with half the learning rate."""
+CHECKPOINT_SECONDS = 10.0
+"""Least time between two writes: an epoch of a small scan takes less time than its checkpoint."""
 
 
 @dataclass
@@ -40,6 +42,7 @@ class TrainingLoop:
     objective: Objective
     clip: ClipFunction
     options: TrainOptions
+    epochs: int | None
     held_out: NDArray[np.int64]
     run: RunContext
     state: TrainingState
@@ -48,6 +51,8 @@ class TrainingLoop:
         self.last = self.run.checkpoints / "last.safetensors"
         self.best = self.run.checkpoints / "best.safetensors"
         self._started = time.monotonic()
+        self._written = -math.inf
+        self._unwritten: dict[Path, Snapshot] = {}
         self._meter = ProgressMeter(self.run.progress, enabled=self.fabric.is_global_zero)
 
     def resume(self) -> None:
@@ -67,14 +72,21 @@ class TrainingLoop:
         """
         self._started = time.monotonic() - self.state.seconds
         patterns = len(self.sampler.training)
-        self._meter.start(self.options.epochs * patterns, done=self.state.epoch * patterns)
+        if self.epochs is not None:
+            self._meter.start(self.epochs * patterns, "patterns", done=self.state.epoch * patterns)
+        elif self.options.time_limit is not None:
+            self._meter.start(round(self.options.time_limit), "s", done=round(self.state.seconds))
         if self.state.epoch == 0:
-            self._save(self.last)
-        while self.state.epoch < self.options.epochs and not self._out_of_time() and not self._out_of_patience():
-            try:
-                self._finish_epoch(self._epoch())
-            except TrainingSetback as setback:
-                self._go_back(setback)
+            self._keep(self.last)
+        try:
+            while not (self._out_of_epochs() or self._out_of_time() or self._out_of_patience()):
+                try:
+                    self._finish_epoch(self._epoch())
+                except TrainingSetback as setback:
+                    self._go_back(setback)
+        finally:
+            # Also when the run is interrupted: all finished epochs are there to go on from.
+            self._write()
         if self._out_of_patience():
             restore_training(self.best, self.network, self.optimiser)
         self._meter.finish()
@@ -92,13 +104,16 @@ class TrainingLoop:
         reports: list[ClipReport] = []
         self.network.train()
         for step, batch in enumerate(steps):
+            begun = time.monotonic()
             rate = self._set_rate(step / len(steps))
             stepping = (step + 1) % self.options.accumulate == 0 or step + 1 == len(steps)
             with fabric.no_backward_sync(self.network, enabled=not stepping):  # type: ignore[arg-type]
                 losses.append(self._backward(batch))
             if stepping:
                 reports.append(self._step())
-            self._meter.advance(len(self.sampler.training) / len(steps), losses[-1], state.epoch + 1)
+            # Without a number of epochs the bar counts seconds.
+            units = time.monotonic() - begun if self.epochs is None else len(self.sampler.training) / len(steps)
+            self._meter.advance(units, losses[-1], state.epoch + 1)
             if stepping and self._out_of_time():
                 break
         loss = float(fabric.all_reduce(torch.stack(losses).mean()))  # type: ignore[arg-type]
@@ -138,7 +153,7 @@ class TrainingLoop:
         return report
 
     def _set_rate(self, fraction_of_epoch: float) -> float:
-        progress = (self.state.epoch + fraction_of_epoch) / self.options.epochs
+        progress = (self.state.epoch + fraction_of_epoch) / self.epochs if self.epochs is not None else 0.0
         if self.options.time_limit is not None:
             progress = max(progress, self._seconds() / self.options.time_limit)
         rate = learning_rate(self.options, progress, self.state.epoch, self.state.plateau) * self.state.rate_factor
@@ -184,9 +199,10 @@ class TrainingLoop:
         improved = state.best_loss is None or judged < state.best_loss
         if improved:
             state.best_loss, state.best_epoch = judged, report.epoch
-        if improved:
-            self._save(self.best)
-        self._save(self.last)
+            self._keep(self.best)
+        self._keep(self.last)
+        if time.monotonic() - self._written > CHECKPOINT_SECONDS:
+            self._write()
         if self.fabric.is_global_zero:
             self.run.epoch_finished(report)
 
@@ -201,16 +217,28 @@ class TrainingLoop:
             )
         self._meter.note(f"{what}; going back to the last good epoch with half the learning rate")
         self.optimiser.zero_grad(set_to_none=True)
+        self._write()
+        self.fabric.barrier()
         self.state = restore_training(self.last, self.network, self.optimiser)
         self.state.setbacks, self.state.rate_factor, self.state.seconds = setbacks, factor, seconds
 
-    def _save(self, path: Path) -> None:
+    def _keep(self, path: Path) -> None:
+        """Remember this moment for the checkpoint at `path`."""
         if self.fabric.is_global_zero:
-            save_training(path, self.network, self.optimiser, self.state)
-        self.fabric.barrier()
+            self._unwritten[path] = snapshot(self.network, self.optimiser, self.state)
+
+    def _write(self) -> None:
+        """Bring the checkpoints up to date; the best first, since the last one knows of it."""
+        for path in (self.best, self.last):
+            if path in self._unwritten:
+                self._unwritten.pop(path).write(path)
+        self._written = time.monotonic()
 
     def _seconds(self) -> float:
         return time.monotonic() - self._started
+
+    def _out_of_epochs(self) -> bool:
+        return self.epochs is not None and self.state.epoch >= self.epochs
 
     def _out_of_time(self) -> bool:
         limit = self.options.time_limit

@@ -56,13 +56,25 @@ def load_weights(network: nn.Module, weights: Arrays) -> None:
         ) from error
 
 
-def save_training(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, state: TrainingState) -> None:
-    """Write all that `restore_training` needs to go on with exactly the same numbers."""
+@dataclass(frozen=True)
+class Snapshot:
+    """A moment of training: copies of all tensors and of the state, which training does not touch any more."""
+
+    arrays: Arrays
+    values: Mapping[str, Any]
+
+    def write(self, path: Path) -> None:
+        """Write all that `restore_training` needs to go on with exactly the same numbers."""
+        save_checkpoint(path, self.arrays, self.values)
+
+
+def snapshot(network: nn.Module, optimiser: torch.optim.Optimizer, state: TrainingState) -> Snapshot:
+    """Copy network, optimiser and state as they are now."""
     arrays = {WEIGHTS + name: array for name, array in weights_of(network).items()}
     for index, tensors in optimiser.state_dict()["state"].items():
         for key, tensor in tensors.items():
-            arrays[f"{OPTIMISER}{index}.{key}"] = tensor.detach().cpu().numpy()
-    save_checkpoint(path, arrays, asdict(state))
+            arrays[f"{OPTIMISER}{index}.{key}"] = tensor.detach().cpu().numpy().copy()
+    return Snapshot(arrays, asdict(state))
 
 
 def restore_training(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer) -> TrainingState:

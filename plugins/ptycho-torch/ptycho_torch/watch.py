@@ -55,15 +55,15 @@ class ProgressMeter:
         self._owed = 0.0
         self._told = time.monotonic()
 
-    def start(self, total: int, done: int) -> None:
-        """`total` patterns are to be seen in training, of which `done` have been seen before."""
+    def start(self, total: int, unit: str, done: int) -> None:
+        """`total` patterns are to be seen, or seconds to be trained, of which `done` have been before."""
         if self._progress is not None:
-            self._progress.start("training", total, "patterns")
+            self._progress.start("training", total, unit)
             self._progress.advance(done)
 
-    def advance(self, patterns: float, loss: Tensor, epoch: int) -> None:
-        """A step over `patterns` is done."""
-        self._owed += patterns
+    def advance(self, units: float, loss: Tensor, epoch: int) -> None:
+        """A step that counts `units` is done."""
+        self._owed += units
         if self._progress is not None and time.monotonic() - self._told > self.INTERVAL:
             self._flush(loss=float(loss), epoch=epoch)
 
