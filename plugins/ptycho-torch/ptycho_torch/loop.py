@@ -88,6 +88,7 @@ class TrainingLoop:
             # Also when the run is interrupted: all finished epochs are there to go on from.
             self._write()
         if self._out_of_patience():
+            self.fabric.barrier()
             restore_training(self.best, self.network, self.optimiser)
         self._meter.finish()
 
