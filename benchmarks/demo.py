@@ -1,6 +1,6 @@
 """The demo: quality and seconds, training and report included, on all cores.
 
-    python benchmarks/demo.py --seeds 0 1 2
+python benchmarks/demo.py --seeds 0 1 2
 """
 
 from __future__ import annotations

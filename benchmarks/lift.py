@@ -1,6 +1,6 @@
 """The back-projection lift: the same generator with and without it, same seeds, same seconds of training.
 
-    python benchmarks/lift.py --seconds 60 --seeds 0 1 2
+python benchmarks/lift.py --seconds 60 --seeds 0 1 2
 """
 
 from __future__ import annotations

@@ -48,13 +48,17 @@ def write_results(name: str, content: dict[str, Any]) -> Path:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     provenance = {
-        "command": " ".join(["python", *(Path(sys.argv[0]).parts[-2:] and ["/".join(Path(sys.argv[0]).parts[-2:])])]
-                            + sys.argv[1:]),
+        # Paths of this machine mean nothing elsewhere: files are given by their names.
+        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(_shown, sys.argv[1:])]),
         "date": datetime.now(UTC).date().isoformat(),
         "machine": machine(),
-    }  # fmt: skip
+    }
     path.write_text(json.dumps(provenance | content, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def _shown(argument: str) -> str:
+    return Path(argument).name if "/" in argument else argument
 
 
 def machine() -> str:

@@ -1,6 +1,6 @@
 """Measured X-ray data: how well the stitched object explains all patterns, and predictions the held-out ones.
 
-    python benchmarks/siemens_star.py --data siemens_star_64.npz --seconds 180 --seeds 0 1 2
+python benchmarks/siemens_star.py --data siemens_star_64.npz --seconds 180 --seeds 0 1 2
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from measuring import side_by_side, trained, write_results
 
 def one(job: tuple[str, int, float]) -> dict[str, Any]:
     name, group_size, seconds = job
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     result = trained(
         {
             "simulator": {"name": "lines", "size": 256},
@@ -36,7 +35,6 @@ def one(job: tuple[str, int, float]) -> dict[str, Any]:
         "training_patterns_per_second": metrics["training"]["patterns_per_second"],
         "inference_patterns_per_second": metrics["reconstruction"]["patterns_per_second"],
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "memory_before_mib": before / 1024,
     }
 
 
@@ -46,9 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=15)
     arguments = parser.parse_args()
-    names = sorted(
-        {entry.component.name for entry in Host.discover().registrations("generator")}
-    )
+    names = sorted({entry.component.name for entry in Host.discover().registrations("generator")})
     jobs = [(name, size, arguments.seconds) for name in names for size in (1, 4)]
     # One at a time: two processes would share caches and memory bandwidth.
     rows = side_by_side(one, jobs, workers=1)

@@ -70,7 +70,9 @@ class TrainOptions(Section):
     """The schedule of training, the same for every back-end."""
 
     epochs: int | None = Field(
-        None, ge=1, description="passes over the training patterns; none: until 10,000 were shown, or time_limit is over"
+        None,
+        ge=1,
+        description="passes over the training patterns; none: until 10,000 were shown, or time is up",
     )
     batch_size: int = Field(16, ge=1, description="patterns a step and device")
     learning_rate: float = Field(2e-3, gt=0, description="peak learning rate")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from ptycho_host import load_scan, simulate
 
 README = Path(__file__).parents[1] / "README.md"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ptycho_agc.torch_clippers.adaptive import agc
 from torch import nn
+
+from ptycho_agc.torch_clippers.adaptive import agc
 
 SHAPES = [(), (5,), (4, 3), (6, 3, 3, 3), (3, 4, 5, 5, 2), (7, 1, 1)]
 

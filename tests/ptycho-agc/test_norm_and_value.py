@@ -6,9 +6,10 @@ import copy
 
 import pytest
 import torch
+from torch import nn
+
 from ptycho_agc.torch_clippers.norm import none, norm
 from ptycho_agc.torch_clippers.value import value
-from torch import nn
 
 
 def model(seed: int = 0) -> nn.Module:

@@ -7,8 +7,8 @@ import sys
 from importlib import import_module
 
 import pytest
-from ptycho_agc.plugin import ptycho_clippers
 
+from ptycho_agc.plugin import ptycho_clippers
 from ptycho_host.errors import OptionError
 from ptycho_host.options import OptionSchema
 

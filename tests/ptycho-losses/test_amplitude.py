@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from ptycho_losses.torch_losses.amplitude import mae, mse
 
 from ptycho_host.contracts import ForwardResult, Measurement
+from ptycho_losses.torch_losses.amplitude import mae, mse
 
 
 def pair(seed: int = 0) -> tuple[ForwardResult, Measurement]:

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from ptycho_losses.torch_losses.poisson import poisson, stirling_remainder
 from scipy import special, stats
 
 from ptycho_host.contracts import ForwardResult, Measurement
+from ptycho_losses.torch_losses.poisson import poisson, stirling_remainder
 
 PIXELS = 16
 DOSES = [1e2, 1e4, 1e6, 1e9]

@@ -8,11 +8,11 @@ from importlib import import_module
 
 import pytest
 import torch
-from ptycho_losses.plugin import ptycho_losses
 
 from ptycho_host.contracts import ForwardResult, Measurement
 from ptycho_host.errors import OptionError
 from ptycho_host.options import OptionSchema
+from ptycho_losses.plugin import ptycho_losses
 
 
 def factory(loss):

@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from ptycho_losses.torch_losses.supervised import amplitude_phase, object_mae
 
 from ptycho_host.contracts import ForwardResult, Measurement
 from ptycho_host.errors import InputError
+from ptycho_losses.torch_losses.supervised import amplitude_phase, object_mae
 
 SHAPE = (3, 2, 8, 8)
 

@@ -6,9 +6,9 @@ import math
 
 import pytest
 import torch
-from ptycho_losses.torch_losses.total_variation import tv
 
 from ptycho_host.contracts import ForwardResult, Measurement
+from ptycho_losses.torch_losses.total_variation import tv
 
 PIXELS = 8
 TARGET = Measurement(torch.zeros(1, 1, PIXELS, PIXELS), 1.0)

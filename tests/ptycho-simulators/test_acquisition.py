@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ptycho_simulators import lines, random_field
-from ptycho_simulators.probes import DISC, make_probe
-from ptycho_simulators.scan_patterns import ScanPattern
 
 from ptycho_host.contracts import SimulationRequest
 from ptycho_host.errors import InputError
+from ptycho_simulators import lines, random_field
+from ptycho_simulators.probes import DISC, make_probe
+from ptycho_simulators.scan_patterns import ScanPattern
 
 NOTHING_IMPOSED = SimulationRequest()
 SMALL = {"size": 64, "pixels": 32}

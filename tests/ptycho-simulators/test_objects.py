@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from ptycho_simulators import image, lines, random_field, siemens_star
 from scipy.ndimage import convolve1d
 
 from ptycho_host.contracts import SimulationRequest
 from ptycho_host.errors import DataError, InputError
+from ptycho_simulators import image, lines, random_field, siemens_star
 
 
 def drawn(module, seed=0, size=128, **options):

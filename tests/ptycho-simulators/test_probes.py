@@ -6,11 +6,11 @@ from importlib import resources
 
 import numpy as np
 import pytest
-from ptycho_simulators.probes import ProbeShape, make_probe
 from pydantic import ValidationError
 
 from ptycho_host.errors import DataError, InputError
 from ptycho_host.physics.illumination import probe_diameter
+from ptycho_simulators.probes import ProbeShape, make_probe
 
 
 def test_the_default_is_a_disc_of_32_px_with_a_quadratic_phase():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ptycho_simulators.scan_patterns import ScanPattern, scan_positions
 from pydantic import ValidationError
 from scipy.spatial import cKDTree
 
 from ptycho_host.errors import InputError
 from ptycho_host.physics.illumination import disc_overlap
+from ptycho_simulators.scan_patterns import ScanPattern, scan_positions
 
 PATTERNS = ("raster", "jittered", "spiral", "random")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ptycho_stitchers import grid
 
 from ptycho_host.contracts import Canvas, PatchBatch
 from ptycho_host.errors import InputError
 from ptycho_host.physics.patches import extract_patches
+from ptycho_stitchers import grid
 
 
 def stitch(obj, positions, pixels):

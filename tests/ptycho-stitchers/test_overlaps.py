@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ptycho_stitchers.neighbours import neighbouring_pairs
-from ptycho_stitchers.overlaps import OverlapAccumulator
-from ptycho_stitchers.window import Window
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from ptycho_host.physics.patches import place_patches
+from ptycho_stitchers.neighbours import neighbouring_pairs
+from ptycho_stitchers.overlaps import OverlapAccumulator
+from ptycho_stitchers.window import Window
 
 RNG = np.random.default_rng(0)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import sparse
+
 from ptycho_stitchers import phases
 from ptycho_stitchers.neighbours import neighbouring_pairs
 from ptycho_stitchers.phases import synchronised_phases
-from scipy import sparse
 
 RNG = np.random.default_rng(0)
 

@@ -6,11 +6,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from ptycho_stitchers import synchronised, weighted_mean
 from scipy.ndimage import gaussian_filter
 
 from ptycho_host.contracts import Canvas, PatchBatch
 from ptycho_host.physics.patches import extract_patches
+from ptycho_stitchers import synchronised, weighted_mean
 
 PIXELS = 32
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ptycho_stitchers import grid, synchronised, weighted_mean
 
 from ptycho_host.contracts import Canvas, PatchBatch
 from ptycho_host.errors import InputError
+from ptycho_stitchers import grid, synchronised, weighted_mean
 
 PIXELS = 16
 

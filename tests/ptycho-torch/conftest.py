@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ptycho_torch.engine import FabricEngine, build
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
@@ -33,6 +32,7 @@ from ptycho_host.physics.far_field import diffraction_amplitude
 from ptycho_host.physics.intensity import IntensityScale
 from ptycho_host.physics.patches import extract_patches
 from ptycho_host.records import EpochReport
+from ptycho_torch.engine import FabricEngine, build
 
 PIXELS = 32
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from ptycho_torch.consistency import GroupMerger, relative_phases
-from ptycho_torch.physics import diffraction_amplitude
 from scipy.ndimage import gaussian_filter
 
 from ptycho_host.physics.patches import extract_patches
+from ptycho_torch.consistency import GroupMerger, relative_phases
+from ptycho_torch.physics import diffraction_amplitude
 
 PIXELS = 32
 GROUPS = np.arange(24).reshape(6, 4)

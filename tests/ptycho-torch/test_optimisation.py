@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from ptycho_torch.optimisation import Plateau, build_optimiser, learning_rate
 from torch import nn
 
 from ptycho_host.config import TrainOptions
+from ptycho_torch.optimisation import Plateau, build_optimiser, learning_rate
 
 
 def rate(progress: float, epoch: int = 0, plateau: Plateau | None = None, **options: Any) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from ptycho_torch.patches import canvas_coordinates, canvas_side, interpolation_matrices, spreading_kernel
 
 from ptycho_host.physics.patches import BEFORE, extract_patches, place_patches
+from ptycho_torch.patches import canvas_coordinates, canvas_side, interpolation_matrices, spreading_kernel
 
 PIXELS = 12
 # The matrices are float32 and the positions keep six decimals.

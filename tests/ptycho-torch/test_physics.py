@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ptycho_torch import physics
 from torch.autograd import gradcheck
 
 from ptycho_host.physics import backprojection
 from ptycho_host.physics import far_field as reference
+from ptycho_torch import physics
 
 # An orthonormal FFT of N pixels a side loses about log2(N^2) units in the last place; a decade is left for the rest.
 TOLERANCE = {np.complex64: 2e-5, np.complex128: 1e-12}

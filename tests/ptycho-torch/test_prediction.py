@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ptycho_torch.engine import build
 
 from ptycho_host.contracts import PatchShape
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import BundleError, InputError
 from ptycho_host.physics.backprojection import back_projection
+from ptycho_torch.engine import build
 
 
 def test_patches_come_in_the_order_of_the_scan(laboratory: Any, scan: Scan) -> None:

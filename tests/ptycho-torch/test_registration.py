@@ -6,11 +6,11 @@ import subprocess
 import sys
 
 import pytest
-from ptycho_torch import plugin
-from ptycho_torch.engine import build
 
 from ptycho_host.errors import OptionError
 from ptycho_host.options import OptionSchema
+from ptycho_torch import plugin
+from ptycho_torch.engine import build
 
 
 def test_the_plugin_names_a_factory_that_exists() -> None:

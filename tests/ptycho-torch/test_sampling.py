@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ptycho_torch.sampling import GroupSampler, steps_of
 
 from ptycho_host.errors import InputError
+from ptycho_torch.sampling import GroupSampler, steps_of
 
 
 def raster(side: int, step: float) -> np.ndarray:

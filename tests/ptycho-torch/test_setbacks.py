@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ptycho_torch.watch import COUNTING_VARIANCE, has_collapsed
 from scipy import stats
 from torch import nn
 
 from ptycho_host.contracts import ForwardResult, Measurement
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import BundleError, RunFailedError
+from ptycho_torch.watch import COUNTING_VARIANCE, has_collapsed
 
 
 def poisoned(first: int, last: int) -> Callable[[ForwardResult, Measurement], torch.Tensor]:

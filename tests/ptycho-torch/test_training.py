@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ptycho_torch.engine import build
 
 from ptycho_host.contracts import ForwardResult, Measurement
 from ptycho_host.data.scan import Scan
 from ptycho_host.runs.checkpoint import load_checkpoint
+from ptycho_torch.engine import build
 
 
 def mean_absolute(prediction: ForwardResult, target: Measurement) -> torch.Tensor:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ptycho_contrib_fno.blocks import Lifter, SpectralBlock, StableBlock
 from torch import nn
 from torch.nn import functional as F
+
+from ptycho_contrib_fno.blocks import Lifter, SpectralBlock, StableBlock
 
 
 def block(stabiliser: str) -> StableBlock:

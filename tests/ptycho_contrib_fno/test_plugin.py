@@ -7,8 +7,9 @@ import sys
 from importlib import import_module
 from inspect import Parameter, signature
 
-from ptycho_contrib_fno.plugin import ptycho_generators
 from pydantic import ConfigDict, create_model
+
+from ptycho_contrib_fno.plugin import ptycho_generators
 
 
 def test_every_target_is_a_factory_whose_options_are_typed_described_and_have_defaults() -> None:

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import pytest
 import torch
-from ptycho_contrib_fno.levels import Level, plan_levels
-from ptycho_contrib_fno.spectral import SpectralConv
 from torch import nn
 
 from ptycho_contrib_fno import fno, hybrid, stable_hybrid
+from ptycho_contrib_fno.levels import Level, plan_levels
+from ptycho_contrib_fno.spectral import SpectralConv
 from ptycho_host.contracts import PatchShape
 from ptycho_host.errors import InputError
 

@@ -7,8 +7,9 @@ import warnings
 
 import pytest
 import torch
-from ptycho_contrib_fno.spectral import SpectralConv
 from torch import Tensor
+
+from ptycho_contrib_fno.spectral import SpectralConv
 
 
 def by_fft(layer: SpectralConv, x: Tensor, rows: list[int]) -> Tensor:

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+
 from ptycho_contrib_fno.heads import make_head
 from ptycho_contrib_fno.transforms import transform_amplitude
 

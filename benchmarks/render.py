@@ -1,0 +1,194 @@
+"""Turn `results/*.json` into RESULTS.md.
+
+python benchmarks/render.py
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from measuring import RESULTS, mean_and_spread
+
+Results = dict[str, Any]
+
+
+def table(header: list[str], rows: list[list[Any]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def grouped(rows: list[Results], *keys: str) -> dict[tuple[Any, ...], list[Results]]:
+    groups: dict[tuple[Any, ...], list[Results]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(row[key] for key in keys)].append(row)
+    return groups
+
+
+def over(rows: list[Results], key: str) -> str:
+    return mean_and_spread([row[key] for row in rows])
+
+
+def demo(results: Results) -> str:
+    return (
+        "The demo's scan and defaults, on all cores; seconds cover simulation, training, reconstruction and report.\n\n"
+        + (
+            table(
+                [
+                    "loss",
+                    "seeds",
+                    "amplitude SSIM",
+                    "phase SSIM",
+                    "amplitude MAE",
+                    "phase MAE (rad)",
+                    "seconds, longest",
+                ],
+                [
+                    [
+                        loss,
+                        len(rows),
+                        over(rows, "amplitude_ssim"),
+                        over(rows, "phase_ssim"),
+                        over(rows, "amplitude_mae"),
+                        over(rows, "phase_mae"),
+                        f"{max(row['seconds'] for row in rows):.0f}",
+                    ]
+                    for (loss,), rows in grouped(results["rows"], "loss").items()
+                ],
+            )
+        )
+    )
+
+
+def siemens_star(results: Results) -> str:
+    reference = results["reference"]
+    lines = [
+        [
+            f"ours, {row['loss']}, seed {row['seed']}, {row['epochs']} epochs",
+            f"{row['correlation']:.4f}",
+            f"{row['residual']:.4f}",
+            f"{row['held_out_correlation']:.4f}",
+        ]
+        for row in results["rows"]
+    ]
+    if reference:
+        lines.append(
+            [
+                "rPIE object in the file",
+                f"{reference['correlation']:.4f}",
+                f"{reference['residual']:.4f}",
+                "not held out",
+            ]
+        )
+    return (
+        f"`{results['data']}`, {results['patterns']} measured patterns, {results['seconds']:.0f} s of training. "
+        "The stitched object is forward-simulated at every sub-pixel position; mean over patterns of the uncentred correlation of "
+        "amplitudes, and the squared residual over all. Held-out patterns (a connected 5 %) are explained by their own "
+        "single-pattern predictions.\n\n"
+        + table(["object", "correlation", "squared residual", "held-out correlation"], lines)
+    )
+
+
+def lift(results: Results) -> str:
+    return (
+        f"`stable_hybrid`, {results['seconds']:.0f} s of training on one thread, same seeds, evaluated "
+        "on the same scan.\n\n"
+        + table(
+            ["N", "lift", "seeds", "amplitude SSIM", "phase SSIM", "diffraction correlation"],
+            [
+                [
+                    pixels,
+                    name,
+                    len(rows),
+                    over(rows, "amplitude_ssim"),
+                    over(rows, "phase_ssim"),
+                    over(rows, "correlation"),
+                ]
+                for (pixels, name), rows in grouped(results["rows"], "pixels", "lift").items()
+            ],
+        )
+    )
+
+
+def collapse(results: Results) -> str:
+    total = len(results["rows"])
+    setbacks = sum(row["setbacks"] > 0 for row in results["rows"])
+    return (
+        f"**{results['collapsed']} of {total} runs collapsed**, {setbacks} had to go back to a checkpoint. A run "
+        "counts as collapsed if in any epoch the predictions hardly differed between patterns. Short runs: "
+        f"{results['epochs']} epochs on {results['size']}² lines objects, one object a seed.\n\n"
+        + table(
+            ["depth", "loss", "clipper", "runs", "collapsed", "amplitude SSIM", "phase SSIM"],
+            [
+                [
+                    depth,
+                    loss,
+                    clip,
+                    len(rows),
+                    sum(bool(row["collapsed_epochs"]) for row in rows),
+                    over(rows, "amplitude_ssim"),
+                    over(rows, "phase_ssim"),
+                ]
+                for (depth, loss, clip), rows in grouped(results["rows"], "depth", "loss", "clip").items()
+            ],
+        )
+    )
+
+
+def throughput(results: Results) -> str:
+    return (
+        "One thread, N = 64. Training is the whole engine (batch 16, unit-wise clipping, AdamW); inference is "
+        "prediction and stitching of the scan. Peak memory is the resident size of the process, libraries included.\n\n"
+        + table(
+            [
+                "generator",
+                "group size",
+                "parameters",
+                "training, patterns/s",
+                "inference, patterns/s",
+                "peak memory, MiB",
+            ],
+            [
+                [
+                    row["generator"],
+                    row["group_size"],
+                    f"{row['parameters']:,}",
+                    f"{row['training_patterns_per_second']:.0f}",
+                    f"{row['inference_patterns_per_second']:.0f}",
+                    f"{row['peak_memory_mib']:.0f}",
+                ]
+                for row in results["rows"]
+            ],
+        )
+    )
+
+
+SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
+    "demo": ("The demo", demo),
+    "siemens_star": ("Measured X-rays", siemens_star),
+    "lift": ("The back-projection lift pays", lift),
+    "collapse": ("No collapse", collapse),
+    "throughput": ("Throughput and memory", throughput),
+}
+
+
+def main() -> None:
+    text = [
+        "# Results",
+        "Written by `python benchmarks/render.py` from `results/*.json`; spreads are standard deviations over seeds.",
+    ]
+    for name, (title, render) in SECTIONS.items():
+        path = RESULTS / f"{name}.json"
+        if path.is_file():
+            results = json.loads(path.read_text(encoding="utf-8"))
+            text.append(
+                f"## {title}\n\n{render(results)}\n\n`{results['command']}`, {results['date']}, {results['machine']}."
+            )
+    (Path(__file__).parent / "RESULTS.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""All benchmarks one after the other, then RESULTS.md.
+
+python benchmarks/run_all.py
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPTS = ("demo.py", "siemens_star.py", "lift.py", "collapse.py", "throughput.py", "render.py")
+
+
+def main() -> None:
+    for script in SCRIPTS:
+        print(f"== {script}", flush=True)
+        subprocess.run([sys.executable, str(Path(__file__).parent / script)], check=True)
+
+
+if __name__ == "__main__":
+    main()
