@@ -85,7 +85,8 @@ def siemens_star(results: Results) -> str:
         )
     return (
         f"`{results['data']}`, {results['patterns']} measured patterns, {results['seconds']:.0f} s of training. "
-        "The stitched object is forward-simulated at every sub-pixel position; mean over patterns of the uncentred correlation of "
+        "The stitched object is forward-simulated at every sub-pixel position; mean over patterns of the "
+        "uncentred correlation of "
         "amplitudes, and the squared residual over all. Held-out patterns (a connected 5 %) are explained by their own "
         "single-pattern predictions.\n\n"
         + table(["object", "correlation", "squared residual", "held-out correlation"], lines)
