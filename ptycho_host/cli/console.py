@@ -93,17 +93,16 @@ def check_writable(folder: Path) -> None:
 
 
 @contextmanager
-def run_progress(run: Path | None) -> Iterator[Progress]:
+def run_progress() -> Iterator[Progress]:
     """Progress on the terminal; an interruption says how to go on and exits with 1."""
     from ptycho_host.report.progress import progress_for
 
     progress = progress_for(_error_console())
     try:
         yield progress
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         progress.finish()
-        again = f"ptycho train --resume {run}" if run is not None else "ptycho train --resume RUN"
-        say(f"interrupted; go on with: {again}")
+        say("interrupted" + "".join(f"; go on with: {note}" for note in getattr(interruption, "__notes__", ())))
         raise typer.Exit(1) from None
     finally:
         progress.finish()

@@ -33,7 +33,7 @@ def reconstruct(
         raise InputError(f"{target}: products are HDF5; choose a name that ends in .h5.")
     opened = Run.open(run, host=host_of(ctx))
     check_new_file(target, force=force)
-    with run_progress(None) as progress:
+    with run_progress() as progress:
         done = reconstruct_to_file(
             opened, data, target, stitch=ComponentChoice(name=stitch) if stitch else None, progress=progress
         )

@@ -78,7 +78,7 @@ def train(
         fail_if_given_with("--resume", ctx)
         from ptycho_host.workflows.train import resume as resume_run
 
-        with run_progress(resume) as progress:
+        with run_progress() as progress:
             report_run(resume_run(resume, host=host, progress=progress))
         return
     if data is not None and simulate is not None:
@@ -113,5 +113,5 @@ def train(
         return
     if resolved.data.source is None and simulate is None and config is None:
         say(f"no --data given: simulating the '{resolved.simulator.name}' scan")
-    with run_progress(out) as progress:
+    with run_progress() as progress:
         report_run(train_run(resolved, out=out, host=host, progress=progress))

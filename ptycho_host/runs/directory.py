@@ -89,6 +89,16 @@ class RunDirectory:
             raise InputError(f"{path} is not a run directory (it has no config.toml); give the path `train` printed.")
         return run
 
+    def read_environment(self) -> dict[str, Any]:
+        """What `environment.json` holds; raises InputError when it is missing or damaged."""
+        try:
+            content = json.loads(self.environment.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{self.environment} cannot be read ({error}); the run cannot be used, train anew."
+            ) from error
+        return content if isinstance(content, dict) else {}
+
     def write_json(self, path: Path, content: Any) -> None:
         """Write `content` as indented JSON, atomically; NaN is refused."""
         write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -15,10 +15,14 @@ from ptycho_host.records import EpochReport
 def append_report(path: Path, report: EpochReport) -> None:
     """Add one line, on the disk when this returns; raises RunFailedError when it cannot be written.
 
-    An epoch that is done again, after a crash or a setback, replaces its line and those after it.
+    An epoch that is done again, after a crash or a setback, replaces its line and those after it; a line that a
+    crash cut off is dropped.
     """
-    if any(earlier.epoch >= report.epoch for earlier in read_history(path)):
-        keep_epochs(path, report.epoch - 1)
+    if path.is_file():
+        earlier = read_history(path)
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if len(earlier) < len(lines) or any(entry.epoch >= report.epoch for entry in earlier):
+            keep_epochs(path, report.epoch - 1)
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(report)) + "\n")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 
 from ptycho_host.atomic import write_bytes, write_text
@@ -74,7 +72,7 @@ def publish(
         figures=list(figures.values()),
         notes=_notes(reconstruction, history),
         config=config.as_toml(),
-        environment=json.loads(directory.environment.read_text(encoding="utf-8")),
+        environment=directory.read_environment(),
     )
     write_text(directory.report, page)
 

@@ -16,7 +16,7 @@ from ptycho_host.config import RunConfig, from_table
 from ptycho_host.contracts import Bundle, Progress, TrainingComponents, TrainingEngine, TrainingProblem
 from ptycho_host.data.grouping import hold_out
 from ptycho_host.data.scan import Scan
-from ptycho_host.errors import DataError, PtychoError
+from ptycho_host.errors import DataError, InputError, PtychoError
 from ptycho_host.physics.intensity import IntensityScale
 from ptycho_host.plugins import Host
 from ptycho_host.records import EpochFinished, EpochReport, ReconstructionReady, RunFinished, RunStarted
@@ -88,7 +88,8 @@ def train(
     directory = RunDirectory.create(Path(out) if out is not None else None, config.generator.name)
     resolved = from_table(planned.as_table())
     write_text(directory.config, resolved.as_toml())
-    directory.write_json(directory.environment, environment(host, config.seed))
+    provenance = environment(host, config.seed) | {"data_fingerprint": scan.fingerprint()}
+    directory.write_json(directory.environment, provenance)
     return _run(host, resolved, components, directory, scan, test, progress or SilentProgress(), resume=False)
 
 
@@ -102,6 +103,8 @@ def resume(path: str | Path, *, host: Host | None = None, progress: Progress | N
     config = Run(directory, host).config
     planned = plan(config, host)
     scan = _training_scan(planned, host)
+    if scan.fingerprint() != directory.read_environment().get("data_fingerprint"):
+        raise InputError(f"the data of {directory.path} are not those it was started with; restore them or train anew.")
     test = _test_scan(planned, host)
     return _run(host, config, planned.components, directory, scan, test, progress or SilentProgress(), resume=True)
 
@@ -167,6 +170,8 @@ def _run(
         host.notify(RunFinished(directory.path, "interrupted" if interrupted else "failed", str(error)))
         if isinstance(error, PtychoError):
             error.add_note(f"The run stays in {directory.path}.")
+        if interrupted:
+            error.add_note(f"ptycho train --resume {directory.path}")
         raise
     host.notify(RunFinished(directory.path, "done"))
     return Run(directory, host)

@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from ptycho_host import Host, Run, load_scan, reconstruct, simulate, train, write_scan
+from ptycho_host.config import from_table
 from ptycho_host.errors import RunFailedError
 
 pytest.importorskip("torch")
@@ -300,6 +301,17 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on_to_the_same_end(run, p
     np.testing.assert_array_equal(
         stored_object(resumed.path / "reconstruction.h5"), stored_object(run.path / "reconstruction.h5")
     )
+
+
+def test_a_run_does_not_go_on_with_other_data(ptycho, quiet, refused, host, tmp_path, monkeypatch):
+    write_scan(simulate("lines", SIMULATOR, seed=6, host=host), tmp_path / "scan.npz", host=host)
+    write_config = (tmp_path / "run.toml").write_text
+    write_config(from_table({**SETTINGS, "data": {"source": "scan.npz"}}).as_toml())
+    monkeypatch.setattr(quiet, "INTERRUPT_AFTER", 1)
+    assert ptycho("train", "run.toml", "--out", "run").code == 1
+    monkeypatch.setattr(quiet, "INTERRUPT_AFTER", None)
+    write_scan(simulate("lines", SIMULATOR, seed=7, host=host), tmp_path / "scan.npz", host=host)
+    assert "the data of run are not those it was started with" in refused("train", "--resume", "run")
 
 
 def test_a_run_that_fails_says_why_and_leaves_no_half_written_files(host, quiet, tmp_path):

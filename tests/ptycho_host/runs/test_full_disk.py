@@ -10,6 +10,7 @@ import pytest
 # The kernel refuses to let any file grow beyond 2 kB in the child, as a full disk would.
 PROGRAM = """
 import resource, sys
+from dataclasses import replace
 from pathlib import Path
 import numpy as np
 from ptycho_host.contracts import Bundle, PatchShape, Reconstruction
@@ -36,8 +37,8 @@ any_component = configure(Host([native]), "dataset", "siemens_star")
 report = EpochReport(1, 0.5, None, 1e-3, 1.0, 0.0, 1.0, 10.0, False)
 
 def save_history():
-    for _ in range(100):
-        append_report(path, report)
+    for epoch in range(1, 101):
+        append_report(path, replace(report, epoch=epoch))
 
 write = {
     "npz": lambda: NpzWriter().write(scan, path),

@@ -37,8 +37,8 @@ def reports(path):
 
 
 def test_reports_come_back_exactly(path, reports):
-    append_report(path, REPORT)
-    assert read_history(path) == [*reports, REPORT]
+    append_report(path, replace(REPORT, epoch=5))
+    assert read_history(path) == [*reports, replace(REPORT, epoch=5)]
 
 
 def test_no_file_is_no_history(path):
@@ -79,3 +79,16 @@ def test_keeping_all_drops_only_the_torn_line(path, reports):
 def test_a_history_that_cannot_be_written(tmp_path):
     with pytest.raises(RunFailedError, match=r"cannot write .*none/history\.jsonl: No such file"):
         append_report(tmp_path / "none" / "history.jsonl", REPORT)
+
+
+def test_an_epoch_done_again_replaces_its_line_and_those_after_it(path, reports):
+    again = replace(REPORT, epoch=3, training_loss=0.25)
+    append_report(path, again)
+    assert read_history(path) == [*reports[:2], again]
+
+
+def test_a_torn_line_does_not_swallow_the_next_one(path, reports):
+    with path.open("a") as file:
+        file.write('{"epoch": 5, "trai')
+    append_report(path, replace(REPORT, epoch=5))
+    assert read_history(path) == [*reports, replace(REPORT, epoch=5)]
