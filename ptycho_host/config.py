@@ -22,6 +22,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 PATTERNS_SHOWN = 10_000
 """Patterns that training shows a network unless told otherwise: small scans are seen more often than large ones."""
+MOST_EPOCHS = 200
+"""The most passes over a very small scan unless told otherwise."""
 
 
 class Section(BaseModel):
@@ -102,7 +104,7 @@ class TrainOptions(Section):
         """How many epochs that many training patterns get; None when only the time limit ends training."""
         if self.epochs is not None or self.time_limit is not None:
             return self.epochs
-        return max(1, math.ceil(PATTERNS_SHOWN / patterns))
+        return min(math.ceil(PATTERNS_SHOWN / patterns), MOST_EPOCHS)
 
 
 class RunConfig(Section):

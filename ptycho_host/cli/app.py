@@ -101,7 +101,8 @@ def main() -> None:
     """Run `ptycho`; what a user can cause ends as one sentence and an exit code, never as a traceback."""
     warnings.showwarning = _show_warning
     try:
-        app()
+        # The same name for `ptycho` and `python -m ptycho_host`.
+        app(prog_name="ptycho")
     except PtychoError as error:
         typer.echo(f"error: {error}", err=True)
         for note in getattr(error, "__notes__", ()):

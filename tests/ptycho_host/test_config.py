@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from ptycho_host.config import RunConfig, from_table, resolve
+from ptycho_host.config import RunConfig, TrainOptions, from_table, resolve
 from ptycho_host.errors import ConfigError
 
 
@@ -228,3 +228,18 @@ def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path):
 def test_the_configuration_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         RunConfig().train.epochs = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("options", "patterns", "epochs"),
+    [
+        ({}, 1_000, 10),
+        ({}, 10_001, 1),
+        ({}, 3, 200),
+        ({"epochs": 7}, 1_000, 7),
+        ({"time_limit": 60.0}, 1_000, None),
+        ({"time_limit": 60.0, "epochs": 7}, 1_000, 7),
+    ],
+)
+def test_small_scans_are_seen_more_often_than_large_ones(options, patterns, epochs):
+    assert TrainOptions(**options).epochs_for(patterns) == epochs
