@@ -58,6 +58,7 @@ def write_results(name: str, content: dict[str, Any]) -> Path:
 
 
 def _shown(argument: str) -> str:
+    """The argument as it would be typed elsewhere: a file by its name."""
     return Path(argument).name if "/" in argument else argument
 
 

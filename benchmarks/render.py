@@ -120,7 +120,8 @@ def collapse(results: Results) -> str:
     return (
         f"**{results['collapsed']} of {total} runs collapsed**, {setbacks} had to go back to a checkpoint. A run "
         "counts as collapsed if in any epoch the predictions hardly differed between patterns. Short runs: "
-        f"{results['epochs']} epochs on {results['size']}² lines objects, one object a seed.\n\n"
+        f"{results['epochs']} epochs on {results['size']}² lines objects, one object a seed: far too short "
+        "for good images, and the SSIM says so; a collapsed network gives one patch everywhere.\n\n"
         + table(
             ["depth", "loss", "clipper", "runs", "collapsed", "amplitude SSIM", "phase SSIM"],
             [
