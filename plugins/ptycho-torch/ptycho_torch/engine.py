@@ -148,7 +148,6 @@ def _facts(loop: TrainingLoop, problem: TrainingProblem) -> dict[str, Any]:
         "best_epoch": state.best_epoch,
         "collapsed": state.collapsed,
         "setbacks": state.setbacks,
-        "seed": problem.seed,
         "parameters": sum(parameter.numel() for parameter in loop.network.parameters()),
         "training_patterns": len(problem.training),
         "held_out_patterns": len(problem.held_out),
