@@ -10,7 +10,8 @@ to photon counts and to the physical object; it is data and is stored in the bun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -110,14 +111,30 @@ LossFunction: TypeAlias = Callable[[ForwardResult, Measurement], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class ClipReport:
-    """`norm`: L2 norm of all gradients before clipping; `clipped`: fraction of the units that were scaled."""
+    """`norm`: L2 norm of all gradients before clipping; `clipped`: fraction of the units that were scaled.
+
+    Plain numbers, or scalars of the tensor library where the clipper is traced into a compiled step.
+    """
 
     norm: float
     clipped: float
 
 
+class TrainedParameter(Protocol):
+    """A parameter between the backward pass and the step, as clippers see it; a torch.nn.Parameter is one.
+
+    data: the weights. grad: their gradient, or None for a parameter that the loss does not depend on.
+    """
+
+    data: Tensor
+    grad: Tensor
+
+
 ClipFunction: TypeAlias = Callable[[Iterable[Any]], ClipReport]
-"""What a clipper factory returns: bounds the gradients of the parameters in place."""
+"""What a clipper factory returns: bounds the gradients of the `TrainedParameter`s.
+
+It changes `grad` in place or replaces it, as the tensor library allows, and leaves `data` alone.
+"""
 
 
 # --- simulators ------------------------------------------------------------------------------------------------
@@ -321,8 +338,56 @@ class Bundle:
     facts: Mapping[str, Any]
 
 
+class Workbench(Protocol):
+    """Components of one tensor library, one at a time, with NumPy arrays in and out.
+
+    The conformance suites (`ptycho_host.testing`) try components on it; so may a notebook. Arrays keep their
+    precision: float64 in, float64 reckoned.
+    """
+
+    def seeded(self, seed: int) -> AbstractContextManager[None]:
+        """Random numbers of the library from `seed` inside the block; the caller's go on afterwards as before."""
+        ...
+
+    def patches(self, generator: Any, inputs: GeneratorInputs) -> NDArray[Any]:
+        """What a built generator makes of `inputs`, both as arrays (B, C, N, N), outside of training."""
+        ...
+
+    def weights(self, generator: Any) -> Mapping[str, NDArray[Any]]:
+        """The generator's trainable parameters by name; it has been called once, so all of them exist."""
+        ...
+
+    def descend(
+        self, generator: Any, loss: LossFunction, inputs: GeneratorInputs, probe: NDArray[Any], rate: float
+    ) -> tuple[float, Mapping[str, NDArray[Any] | None]]:
+        """One step of plain gradient descent on `loss` between the far field of the patches and `inputs.amplitude`.
+
+        Returns the loss before the step and the gradients by name; None where the loss does not depend on a parameter.
+        """
+        ...
+
+    def loss(
+        self, loss: LossFunction, prediction: ForwardResult, target: Measurement
+    ) -> tuple[float, NDArray[Any], NDArray[Any]]:
+        """Value, and gradients in the predicted amplitude and the predicted object patches (zero if unused).
+
+        Complex gradients point uphill: dL/dRe + i dL/dIm.
+        """
+        ...
+
+    def clip(
+        self, clip: ClipFunction, weights: Sequence[NDArray[Any]], gradients: Sequence[NDArray[Any] | None]
+    ) -> tuple[list[NDArray[Any] | None], ClipReport]:
+        """The gradients as the clipper leaves them, and its report in plain numbers."""
+        ...
+
+
 class TrainingEngine(Protocol):
     """What an engine factory returns."""
+
+    def workbench(self) -> Workbench:
+        """Single components of the engine's tensor library, tried out on its device."""
+        ...
 
     def train(self, problem: TrainingProblem, components: TrainingComponents, run: RunContext) -> Bundle:
         """Train the generator; raises RunFailedError when the loss stops being a number."""
