@@ -1,0 +1,40 @@
+"""What this distribution registers with ptycho-host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ptycho_host import hookimpl
+from ptycho_host.components import Engine, Generator
+
+
+@hookimpl
+def ptycho_engines() -> Sequence[Engine]:
+    """The TensorFlow engine."""
+    return [
+        Engine(
+            "keras",
+            backend="tensorflow",
+            summary="TensorFlow and Keras, with XLA: CPUs, GPUs, several of them.",
+            target="ptycho_contrib_tf.engine:build",
+        )
+    ]
+
+
+@hookimpl
+def ptycho_generators() -> Sequence[Generator]:
+    """The two networks of the field's reference system."""
+    return [
+        Generator(
+            "pinn",
+            backend="tensorflow",
+            summary="A convolutional encoder with one decoder for the amplitude and one for the phase.",
+            target="ptycho_contrib_tf.pinn:build",
+        ),
+        Generator(
+            "baseline",
+            backend="tensorflow",
+            summary="A convolutional encoder with two linear arms, for supervised training.",
+            target="ptycho_contrib_tf.baseline:build",
+        ),
+    ]
