@@ -65,6 +65,9 @@ class DataOptions(Section):
     source: str | None = Field(None, description="file or named data set to train on; none simulates")
     test: str | None = Field(None, description="file or named data set to reconstruct instead of the training scan")
     reader: ComponentChoice | None = Field(None, description="reader to use; default: by suffix and content")
+    gridsize: int = Field(
+        1, ge=1, le=8, description="g: the generator sees groups of g x g neighbouring patterns as channels"
+    )
     limit: int | None = Field(None, ge=1, description="use only this many patterns, evenly spread over the file")
 
 

@@ -271,6 +271,7 @@ class TrainingProblem:
     scan: all patterns. training, held_out: (K,) int indices into it, disjoint.
     scale: converts amplitudes, probe and object to model units.
     supervised: whether true patches must be cut and handed to the losses.
+    channels: C, patterns of a group that the generator sees at once; 1 unless `data.gridsize` asks for more.
     """
 
     scan: Scan
@@ -280,6 +281,12 @@ class TrainingProblem:
     options: TrainOptions
     seed: int
     supervised: bool = False
+    channels: int = 1
+
+    @property
+    def shape(self) -> PatchShape:
+        """What the generator is built for."""
+        return PatchShape(self.scan.pixels, self.channels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,13 @@ def neighbour_groups(positions: Positions, size: int, spacing: float, rng: np.ra
     the lattice, the nearest patterns that the group does not hold yet take the places. Every draw comes from `rng`.
     """
     count = len(positions)
-    anchors = rng.permutation(count)[: count // size]
+    return groups_around(positions, rng.permutation(count)[: count // size], size, spacing, rng)
+
+
+def groups_around(
+    positions: Positions, anchors: Indices, size: int, spacing: float, rng: np.random.Generator
+) -> Indices:
+    """As `neighbour_groups`, with given `anchors` (G,) in the first column of (G, size)."""
     angle = rng.uniform(0, 2 * np.pi, size=len(anchors))
     along = np.stack([np.sin(angle), np.cos(angle)], axis=-1)
     across = np.stack([np.cos(angle), -np.sin(angle)], axis=-1)

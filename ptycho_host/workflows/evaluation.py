@@ -55,8 +55,11 @@ def evaluate(
 def held_out_agreement(
     engine: TrainingEngine, bundle: Bundle, scan: Scan, indices: NDArray[np.int64]
 ) -> DiffractionAgreement | None:
-    """How well single-pattern predictions explain the patterns at `indices`, which training never saw."""
-    if len(indices) == 0:
+    """How well predictions explain the patterns at `indices`, which training never saw; None without any.
+
+    They are predicted from each other alone where the generator sees several patterns at once.
+    """
+    if len(indices) < bundle.shape.channels:
         return None
     unseen = scan.subset(indices)
     patches = np.concatenate([batch.patches for batch in engine.predict(bundle, unseen)])

@@ -194,6 +194,7 @@ def _train(
         options=config.train,
         seed=config.seed,
         supervised=components.supervised,
+        channels=config.data.gridsize**2,
     )
     chosen = TrainingComponents(components.generator, components.build_losses(), components.clipper.build())
     bundle = engine.train(problem, chosen, context)

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from lightning_fabric import Fabric
 from pydantic import Field
 from torch import nn
 
-from ptycho_host.contracts import Bundle, PatchBatch, PatchShape, RunContext, TrainingComponents, TrainingProblem
+from ptycho_host.contracts import Bundle, PatchBatch, RunContext, TrainingComponents, TrainingProblem
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import BundleError, InputError
-from ptycho_host.physics.illumination import probe_diameter
+from ptycho_host.training.loop import TrainingLoop
+from ptycho_host.training.sampling import GroupSampler, prediction_groups
+from ptycho_host.training.state import TrainingState
 from ptycho_torch.consistency import GroupMerger
 from ptycho_torch.isolation import own_randomness, own_threads
-from ptycho_torch.loop import TrainingLoop
 from ptycho_torch.objective import Objective
 from ptycho_torch.optimisation import build_optimiser
 from ptycho_torch.patterns import PatternFeed, PatternNetwork
 from ptycho_torch.predict import predict_patches
-from ptycho_torch.sampling import GroupSampler
-from ptycho_torch.state import TrainingState, load_weights, weights_of
+from ptycho_torch.state import load_weights, weights_of
+from ptycho_torch.steps import FabricSteps
 
 ON_CPU, ON_GPU = 8, 256
 """Patterns a prediction step. On CPUs the memory of large batches takes longer to get than to compute with."""
@@ -46,15 +47,18 @@ class FabricEngine:
         if fabric.world_size > 1:
             fabric.launch()
         with own_randomness(problem.seed, fabric.device), own_threads(self.threads):
-            generator = components.generator.build(PatchShape(problem.scan.pixels))
+            generator = components.generator.build(problem.shape)
             loop = _prepare(fabric, generator, problem, components, run)
             loop.train()
         return Bundle(
             generator=components.generator,
             weights=weights_of(generator),
-            shape=PatchShape(problem.scan.pixels),
+            shape=problem.shape,
             scale=problem.scale,
-            facts=_facts(loop, problem),
+            facts={
+                "parameters": sum(parameter.numel() for parameter in generator.parameters()),
+                **loop.state.facts(problem),
+            },
         )
 
     def predict(self, bundle: Bundle, scan: Scan) -> Iterator[PatchBatch]:
@@ -72,7 +76,7 @@ class FabricEngine:
         load_weights(generator, bundle.weights)
         network = fabric.setup_module(PatternNetwork(generator))
         feed = PatternFeed(scan, bundle.scale.for_probe(scan.probe), fabric.device)
-        return predict_patches(network, feed, batch, self.threads)
+        return predict_patches(network, feed, prediction_groups(bundle, scan), batch, self.threads)
 
     def _fabric(self, devices: int, nodes: int) -> Fabric:
         if self.device == "cuda" and not torch.cuda.is_available():
@@ -105,52 +109,16 @@ def _prepare(
     """All that training needs around the generator, as new or as the last checkpoint left it."""
     options, scan = problem.options, problem.scan
     feed = PatternFeed(scan, problem.scale, fabric.device)
-    sampler = _sampler(problem)
-    merger = GroupMerger(feed.probe, scan.positions, sampler.reach) if sampler.size > 1 else None
-    if merger is None and options.group_size > 1 and options.group_weight > 0:
+    sampler = GroupSampler.for_problem(problem)
+    merger = None
+    if sampler.size > 1 and options.group_weight > 0:
+        merger = GroupMerger(feed.probe, scan.positions, sampler.reach)
+    elif options.group_size > 1 and options.group_weight > 0:
         run.progress.note("no patterns overlap, so every pattern is trained by itself")
     network, optimiser = fabric.setup(PatternNetwork(generator), build_optimiser(generator.parameters(), options))
-    loop = TrainingLoop(
-        fabric=fabric,
-        network=network,
-        optimiser=optimiser,
-        feed=feed,
-        sampler=sampler,
-        objective=Objective(components.losses, feed, options, merger, supervised=problem.supervised),
-        clip=components.clip,
-        options=options,
-        epochs=options.epochs_for(len(problem.training)),
-        held_out=problem.held_out,
-        run=run,
-        state=TrainingState(problem.seed),
-    )
+    objective = Objective(components.losses, feed, options, merger, supervised=problem.supervised)
+    steps = FabricSteps(fabric, network, optimiser, feed, objective, components.clip, problem.channels)
+    loop = TrainingLoop(problem, steps, sampler, run, TrainingState(problem.seed))
     if run.resume:
         loop.resume()
     return loop
-
-
-def _sampler(problem: TrainingProblem) -> GroupSampler:
-    options, scan = problem.options, problem.scan
-    diameter = probe_diameter(scan.probe)
-    size = options.group_size if options.group_weight > 0 else 1
-    return GroupSampler.of_overlapping(
-        scan.positions, problem.training, size, options.group_spacing * diameter, diameter, problem.seed
-    )
-
-
-def _facts(loop: TrainingLoop, problem: TrainingProblem) -> dict[str, Any]:
-    state = loop.state
-    return {
-        "epochs": state.epoch,
-        "final_loss": state.training_loss,
-        "validation_loss": state.validation_loss,
-        "best_loss": state.best_loss,
-        "best_epoch": state.best_epoch,
-        "collapsed": state.collapsed,
-        "setbacks": state.setbacks,
-        "parameters": sum(parameter.numel() for parameter in loop.network.parameters()),
-        "training_patterns": len(problem.training),
-        "held_out_patterns": len(problem.held_out),
-        "seconds": state.seconds,
-        "patterns_per_second": state.patterns / state.seconds if state.seconds else None,
-    }

@@ -37,16 +37,16 @@ class Objective:
         truth = feed.scan.truth if supervised else None
         self._truth = None if truth is None else feed.scale.model_object(truth)
 
-    def measurement(self, amplitude: Tensor, indices: NDArray[np.int64]) -> Measurement:
-        """What was measured, amplitudes (B, 1, N, N), in the patterns at `indices` (B,)."""
+    def measurement(self, amplitude: Tensor, groups: NDArray[np.int64]) -> Measurement:
+        """What was measured, amplitudes (B, C, N, N), in groups of patterns (B, C)."""
         patches = None
         if self._truth is not None:
-            cut = extract_patches(self._truth, self._feed.scan.positions[indices], self._feed.scan.pixels)
-            patches = torch.from_numpy(cut).unsqueeze(1).to(self._feed.device)
+            cut = extract_patches(self._truth, self._feed.scan.positions[groups.ravel()], self._feed.scan.pixels)
+            patches = torch.from_numpy(cut).view(amplitude.shape).to(self._feed.device)
         return Measurement(amplitude, self._feed.scale.amplitude, patches)
 
     def of_patterns(self, patches: Tensor, measured: Measurement) -> Tensor:
-        """Loss of patches (B, 1, N, N), each with its own pattern."""
+        """Loss of patches (B, C, N, N), each with its own pattern."""
         probe = self._feed.probe
         predicted = ForwardResult(
             diffraction_amplitude(patches, probe), self._feed.scale.amplitude, object_patches=patches, probe=probe
@@ -55,7 +55,7 @@ class Objective:
         return torch.stack(terms).sum()
 
     def of_groups(self, patches: Tensor, measured: Measurement, groups: NDArray[np.int64]) -> Tensor:
-        """Loss of the patches (G·K, 1, N, N) of `groups` (G, K): of the merged object and of each patch alone."""
+        """Loss of the patches (G·K/C, C, N, N) of `groups` (G, K): of the merged object and of each patch alone."""
         single = self.of_patterns(patches, measured)
         if self._merger is None:
             return single

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,10 +23,10 @@ class PatternFeed:
         self.device = device
         self.probe = torch.from_numpy(scale.model_probe(scan.probe)).to(device)
 
-    def amplitude(self, indices: NDArray[np.integer[Any]] | slice) -> Tensor:
-        """Amplitudes (B, 1, N, N) float32 of the patterns at `indices`."""
-        amplitude = torch.from_numpy(self.scale.model_amplitude(self.scan.batch(indices)))
-        return amplitude.unsqueeze(1).to(self.device, non_blocking=True)
+    def amplitude(self, groups: NDArray[np.int64]) -> Tensor:
+        """Amplitudes (B, C, N, N) float32 of groups of patterns (B, C)."""
+        amplitude = torch.from_numpy(self.scale.model_amplitude(self.scan.batch(groups.ravel())))
+        return amplitude.view(*groups.shape, *amplitude.shape[-2:]).to(self.device, non_blocking=True)
 
 
 class PatternNetwork(nn.Module):
@@ -40,7 +38,7 @@ class PatternNetwork(nn.Module):
         self.generator = generator
 
     def forward(self, amplitude: Tensor, probe: Tensor) -> Tensor:
-        """Complex patches (B, 1, N, N) in model units from amplitudes (B, 1, N, N) under the probe (N, N)."""
+        """Complex patches (B, C, N, N) in model units from amplitudes (B, C, N, N) under the probe (N, N)."""
         with torch.no_grad():
             initial = back_projection(amplitude, probe)
         patches: Tensor = self.generator(GeneratorInputs(amplitude, initial))

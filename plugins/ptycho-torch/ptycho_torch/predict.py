@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ptycho_host.contracts import PatchBatch
 from ptycho_torch.isolation import own_threads
@@ -12,12 +14,12 @@ from ptycho_torch.patterns import PatternFeed
 
 
 def predict_patches(
-    network: torch.nn.Module, feed: PatternFeed, batch: int, threads: int | None
+    network: torch.nn.Module, feed: PatternFeed, groups: NDArray[np.int64], batch: int, threads: int | None
 ) -> Iterator[PatchBatch]:
-    """Patches in model units of all patterns, `batch` at a time, in the order of the scan."""
+    """Patches in model units of the first pattern of all `groups` (M, C), `batch` at a time."""
     network.eval()
-    for first in range(0, feed.scan.count, batch):
-        indices = slice(first, min(first + batch, feed.scan.count))
+    for first in range(0, len(groups), batch):
+        seen = groups[first : first + batch]
         with torch.inference_mode(), own_threads(threads):
-            patches = network(feed.amplitude(indices), feed.probe).squeeze(1).to(torch.complex64)
-        yield PatchBatch(patches.cpu().numpy(), feed.scan.positions[indices])
+            patches = network(feed.amplitude(seen), feed.probe)[:, 0].to(torch.complex64)
+        yield PatchBatch(patches.cpu().numpy(), feed.scan.positions[seen[:, 0]])

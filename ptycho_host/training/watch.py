@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ptycho_host.contracts import Progress
+from ptycho_host.contracts import Progress, Tensor
 
 PROBED = 16
 """Patterns, spread over the scan, that are looked at after every epoch."""
@@ -28,7 +28,9 @@ def spread_over(training: NDArray[np.int64]) -> NDArray[np.int64]:
     return spread
 
 
-def has_collapsed(predicted: Tensor, measured: Tensor, intensity_scale: float) -> bool:
+def has_collapsed(
+    predicted: NDArray[np.floating[Any]], measured: NDArray[np.floating[Any]], intensity_scale: float
+) -> bool:
     """Whether predicted amplitudes (B, …) hardly vary from pattern to pattern although the measured ones (B, …) do.
 
     Both variances are sums over the detector; comparing amplitudes makes the patches' free phases irrelevant.
@@ -37,10 +39,10 @@ def has_collapsed(predicted: Tensor, measured: Tensor, intensity_scale: float) -
     """
     if len(predicted) < 2:
         return False
-    varied = float(predicted.var(dim=0).sum())
-    mean_counts = (measured * intensity_scale).square().mean(dim=0)
-    noise = float(mean_counts.clamp_max(COUNTING_VARIANCE).sum()) / intensity_scale**2
-    signal = float(measured.var(dim=0).sum()) - noise
+    varied = float(predicted.var(axis=0, ddof=1).sum())
+    mean_counts = np.square(measured * intensity_scale).mean(axis=0)
+    noise = float(np.minimum(mean_counts, COUNTING_VARIANCE).sum()) / intensity_scale**2
+    signal = float(measured.var(axis=0, ddof=1).sum()) - noise
     return bool(signal > noise and not varied > COLLAPSED * signal)
 
 

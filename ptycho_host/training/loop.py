@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop, the same for every tensor library."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
-import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from ptycho_host.config import TrainOptions
-from ptycho_host.contracts import ClipFunction, ClipReport, RunContext
+from ptycho_host.contracts import ClipReport, RunContext, Tensor, TrainingProblem
+from ptycho_host.data.grouping import groups_around
 from ptycho_host.errors import BundleError, RunFailedError
 from ptycho_host.records import EpochReport
-from ptycho_torch.objective import Objective
-from ptycho_torch.optimisation import learning_rate
-from ptycho_torch.patterns import PatternFeed
-from ptycho_torch.physics import diffraction_amplitude
-from ptycho_torch.sampling import GroupSampler, steps_of
-from ptycho_torch.state import Snapshot, TrainingState, restore_training, snapshot
-from ptycho_torch.watch import ProgressMeter, TrainingSetback, has_collapsed, spread_over
+from ptycho_host.training.sampling import GroupSampler, Indices, steps_of
+from ptycho_host.training.schedule import learning_rate
+from ptycho_host.training.state import Arrays, Snapshot, TrainingState, read_snapshot
+from ptycho_host.training.watch import ProgressMeter, TrainingSetback, has_collapsed, spread_over
 
 SETBACKS = 2
 """How often a training may go back to its last checkpoint with half the learning rate."""
@@ -30,36 +26,83 @@ CHECKPOINT_SECONDS = 10.0
 """Least time between two writes: an epoch of a small scan takes less time than its checkpoint."""
 
 
+class TrainingSteps(Protocol):
+    """What an engine supplies: a network and its optimiser, and what can be done with them.
+
+    `rank` of `world`: this process among those that train together.
+    """
+
+    rank: int
+    world: int
+
+    def begin_epoch(self, seed: int) -> None:
+        """All random numbers of the epoch come from `seed`."""
+        ...
+
+    def step(self, batches: Indices, rate: float) -> tuple[Tensor, ClipReport]:
+        """One step of the optimiser at learning rate `rate`; returns the mean loss, a scalar, and the clipper's report.
+
+        batches: (A, G, K), patterns of the scan: the gradients of A batches of G groups are averaged.
+        Where the gradients are not numbers, nothing need be updated: training will go back.
+        """
+        ...
+
+    def pattern_loss(self, groups: Indices) -> float:
+        """Mean loss of groups (V, C) as the generator sees them, each pattern by itself, outside of training."""
+        ...
+
+    def predicted_amplitudes(self, groups: Indices) -> NDArray[np.floating[Any]]:
+        """Predicted amplitudes (V, N, N) of the first pattern of each group (V, C), in model units."""
+        ...
+
+    def snapshot(self) -> Arrays:
+        """Copies of all weights and of the optimiser's memory, by name."""
+        ...
+
+    def restore(self, arrays: Arrays) -> None:
+        """Put them back and forget all gradients; raises BundleError when they do not fit."""
+        ...
+
+    def mean(self, value: float) -> float:
+        """The mean over all processes."""
+        ...
+
+    def agree(self, flag: bool) -> bool:
+        """What the first process says."""
+        ...
+
+    def barrier(self) -> None:
+        """Wait for all processes."""
+        ...
+
+
 @dataclass
 class TrainingLoop:
-    """Everything that an epoch needs; `state` is all that changes, apart from network and optimiser."""
+    """Everything that an epoch needs; `state` is all that changes, apart from the tensors inside `steps`."""
 
-    fabric: Fabric
-    network: torch.nn.Module
-    optimiser: torch.optim.Optimizer
-    feed: PatternFeed
+    problem: TrainingProblem
+    steps: TrainingSteps
     sampler: GroupSampler
-    objective: Objective
-    clip: ClipFunction
-    options: TrainOptions
-    epochs: int | None
-    held_out: NDArray[np.int64]
     run: RunContext
     state: TrainingState
 
     def __post_init__(self) -> None:
+        self.options = self.problem.options
+        self.epochs = self.options.epochs_for(len(self.problem.training))
         self.last = self.run.checkpoints / "last.safetensors"
         self.best = self.run.checkpoints / "best.safetensors"
+        self._held_out = self._seen(self.problem.held_out, self.problem.held_out)
+        self._watched = self._seen(spread_over(self.problem.training), self.problem.training)
         self._started = time.monotonic()
         self._written = -math.inf
         self._unwritten: dict[Path, Snapshot] = {}
-        self._meter = ProgressMeter(self.run.progress, enabled=self.fabric.is_global_zero)
+        self._meter = ProgressMeter(self.run.progress, enabled=self.steps.rank == 0)
 
     def resume(self) -> None:
         """Go on from the last checkpoint, if there is one; raises BundleError when it belongs to another run."""
         if not self.last.exists():
             return
-        state = restore_training(self.last, self.network, self.optimiser)
+        state = self._restore(self.last)
         if state.seed != self.state.seed:
             raise BundleError(f"{self.last} was trained with seed {state.seed}, not {self.state.seed}; keep the seed.")
         self.state = state
@@ -71,7 +114,7 @@ class TrainingLoop:
         the best epoch taken.
         """
         self._started = time.monotonic() - self.state.seconds
-        patterns = len(self.sampler.training)
+        patterns = len(self.problem.training)
         if self.epochs is not None:
             self._meter.start(self.epochs * patterns, "patterns", done=self.state.epoch * patterns)
         elif self.options.time_limit is not None:
@@ -88,39 +131,36 @@ class TrainingLoop:
             # Also when the run is interrupted: all finished epochs are there to go on from.
             self._write()
         if self._out_of_patience():
-            self.fabric.barrier()
-            restore_training(self.best, self.network, self.optimiser)
+            self.steps.barrier()
+            self._restore(self.best)
         self._meter.finish()
 
     def _epoch(self) -> EpochReport:
         """One pass over the groups; raises TrainingSetback when loss or gradients stop being numbers."""
-        started, state, fabric = time.monotonic(), self.state, self.fabric
-        seeds = np.random.SeedSequence([state.seed, state.epoch, fabric.global_rank])
-        torch.manual_seed(int(seeds.generate_state(1)[0]))
+        started, state, steps = time.monotonic(), self.state, self.steps
+        seeds = np.random.SeedSequence([state.seed, state.epoch, steps.rank])
+        steps.begin_epoch(int(seeds.generate_state(1)[0]))
         groups = self.sampler.groups(state.epoch)
-        steps = steps_of(
-            groups, self.options.batch_size, self.options.accumulate, fabric.global_rank, fabric.world_size
-        )
-        losses: list[torch.Tensor] = []
+        batches = steps_of(groups, self.options.batch_size, self.options.accumulate, steps.rank, steps.world)
+        losses: list[Tensor] = []
         reports: list[ClipReport] = []
-        self.network.train()
-        for step, batch in enumerate(steps):
+        for number, step in enumerate(batches):
             begun = time.monotonic()
-            rate = self._set_rate(step / len(steps))
-            stepping = (step + 1) % self.options.accumulate == 0 or step + 1 == len(steps)
-            with fabric.no_backward_sync(self.network, enabled=not stepping):  # type: ignore[arg-type]
-                losses.append(self._backward(batch))
-            if stepping:
-                reports.append(self._step())
+            rate = self._rate(number / len(batches))
+            loss, report = steps.step(step, rate)
+            if not math.isfinite(report.norm):
+                raise TrainingSetback("the gradients stopped being numbers")
+            losses.append(loss)
+            reports.append(report)
             # Without a number of epochs the bar counts seconds.
-            units = time.monotonic() - begun if self.epochs is None else len(self.sampler.training) / len(steps)
-            self._meter.advance(units, losses[-1], state.epoch + 1)
-            if stepping and self._out_of_time():
+            units = time.monotonic() - begun if self.epochs is None else len(self.problem.training) / len(batches)
+            self._meter.advance(units, loss, state.epoch + 1)
+            if self._out_of_time():
                 break
-        loss = float(fabric.all_reduce(torch.stack(losses).mean()))  # type: ignore[arg-type]
+        loss = steps.mean(float(np.mean([float(loss) for loss in losses])))
         if not math.isfinite(loss):
             raise TrainingSetback("the loss stopped being a number")
-        seen = len(losses) * steps[0].size * fabric.world_size
+        seen = len(losses) * batches[0].size * steps.world
         seconds = time.monotonic() - started
         state.patterns += seen
         return EpochReport(
@@ -135,54 +175,36 @@ class TrainingLoop:
             collapsed=self._collapsed(),
         )
 
-    def _backward(self, groups: NDArray[np.int64]) -> torch.Tensor:
-        """Add the gradients of one batch of groups (G, K); returns its loss."""
-        indices = groups.ravel()
-        amplitude = self.feed.amplitude(indices)
-        patches = self.network(amplitude, self.feed.probe)
-        loss = self.objective.of_groups(patches, self.objective.measurement(amplitude, indices), groups)
-        self.fabric.backward(loss / self.options.accumulate)
-        return loss.detach()
-
-    def _step(self) -> ClipReport:
-        """Clip, let the optimiser step, and forget the gradients."""
-        report = self.clip(self.network.parameters())
-        if not math.isfinite(report.norm):
-            raise TrainingSetback("the gradients stopped being numbers")
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
-        return report
-
-    def _set_rate(self, fraction_of_epoch: float) -> float:
+    def _rate(self, fraction_of_epoch: float) -> float:
         progress = (self.state.epoch + fraction_of_epoch) / self.epochs if self.epochs is not None else 0.0
         if self.options.time_limit is not None:
             progress = max(progress, self._seconds() / self.options.time_limit)
-        rate = learning_rate(self.options, progress, self.state.epoch, self.state.plateau) * self.state.rate_factor
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        return rate
+        return learning_rate(self.options, progress, self.state.epoch, self.state.plateau) * self.state.rate_factor
 
-    @torch.no_grad()
+    def _seen(self, anchors: Indices, among: Indices) -> Indices:
+        """Groups (V, C) with the given first members, the others from `among`: what the generator sees of each."""
+        channels = self.problem.channels
+        if len(among) < channels:
+            return np.empty((0, channels), dtype=np.int64)
+        positions = self.problem.scan.positions[among]
+        members = groups_around(
+            positions, np.searchsorted(among, anchors), channels, self.sampler.spacing, np.random.default_rng(0)
+        )
+        return among[members]
+
     def _validation_loss(self) -> float | None:
         """Mean loss of the held-out patterns, each by itself; None if there are none."""
-        if len(self.held_out) == 0:
+        held_out = self._held_out
+        if len(held_out) == 0:
             return None
-        self.network.eval()
-        total = 0.0
-        for first in range(0, len(self.held_out), self.options.batch_size):
-            indices = self.held_out[first : first + self.options.batch_size]
-            amplitude = self.feed.amplitude(indices)
-            patches = self.network(amplitude, self.feed.probe)
-            loss = self.objective.of_patterns(patches, self.objective.measurement(amplitude, indices))
-            total += float(loss) * len(indices)
-        return total / len(self.held_out)
+        together = max(1, self.options.batch_size // self.problem.channels)
+        batches = [held_out[first : first + together] for first in range(0, len(held_out), together)]
+        return sum(self.steps.pattern_loss(batch) * len(batch) for batch in batches) / len(held_out)
 
-    @torch.no_grad()
     def _collapsed(self) -> bool:
-        self.network.eval()
-        measured = self.feed.amplitude(spread_over(self.sampler.training))
-        predicted = diffraction_amplitude(self.network(measured, self.feed.probe), self.feed.probe)
-        return has_collapsed(predicted, measured, self.feed.scale.amplitude)
+        scan, scale = self.problem.scan, self.problem.scale
+        measured = scale.model_amplitude(scan.batch(self._watched[:, 0]))
+        return has_collapsed(self.steps.predicted_amplitudes(self._watched), measured, scale.amplitude)
 
     def _finish_epoch(self, report: EpochReport) -> None:
         """Take the epoch's figures into the state, save it and report; a collapse may send training back instead."""
@@ -204,7 +226,7 @@ class TrainingLoop:
         self._keep(self.last)
         if time.monotonic() - self._written > CHECKPOINT_SECONDS:
             self._write()
-        if self.fabric.is_global_zero:
+        if self.steps.rank == 0:
             self.run.epoch_finished(report)
 
     def _go_back(self, setback: TrainingSetback) -> None:
@@ -217,16 +239,20 @@ class TrainingLoop:
                 "lower train.learning_rate or choose a stricter clipper."
             )
         self._meter.note(f"{what}; going back to the last good epoch with half the learning rate")
-        self.optimiser.zero_grad(set_to_none=True)
         self._write()
-        self.fabric.barrier()
-        self.state = restore_training(self.last, self.network, self.optimiser)
+        self.steps.barrier()
+        self.state = self._restore(self.last)
         self.state.setbacks, self.state.rate_factor, self.state.seconds = setbacks, factor, seconds
+
+    def _restore(self, path: Path) -> TrainingState:
+        arrays, state = read_snapshot(path)
+        self.steps.restore(arrays)
+        return state
 
     def _keep(self, path: Path) -> None:
         """Remember this moment for the checkpoint at `path`."""
-        if self.fabric.is_global_zero:
-            self._unwritten[path] = snapshot(self.network, self.optimiser, self.state)
+        if self.steps.rank == 0:
+            self._unwritten[path] = Snapshot.of(self.steps.snapshot(), self.state)
 
     def _write(self) -> None:
         """Bring the checkpoints up to date; the best first, since the last one knows of it."""
@@ -244,7 +270,7 @@ class TrainingLoop:
     def _out_of_time(self) -> bool:
         limit = self.options.time_limit
         # All processes stop together, whatever their clocks say.
-        return limit is not None and bool(self.fabric.broadcast(self._seconds() >= limit))
+        return limit is not None and self.steps.agree(self._seconds() >= limit)
 
     def _out_of_patience(self) -> bool:
         patience = self.options.patience

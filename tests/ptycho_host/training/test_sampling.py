@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ptycho_host.errors import InputError
-from ptycho_torch.sampling import GroupSampler, steps_of
+from ptycho_host.training.sampling import GroupSampler, steps_of
 
 
 def raster(side: int, step: float) -> np.ndarray:
@@ -54,28 +54,28 @@ def test_without_overlap_every_pattern_is_its_own_group() -> None:
 def test_steps_have_one_shape() -> None:
     groups = np.arange(92).reshape(23, 4)
     steps = steps_of(groups, batch_size=16)
-    assert steps.shape == (5, 4, 4)
+    assert steps.shape == (5, 1, 4, 4)
     np.testing.assert_array_equal(steps.reshape(-1, 4), groups[:20])
 
 
 def test_a_batch_smaller_than_a_group_is_one_group() -> None:
-    assert steps_of(np.arange(12).reshape(3, 4), batch_size=2).shape == (3, 1, 4)
+    assert steps_of(np.arange(12).reshape(3, 4), batch_size=2).shape == (3, 1, 1, 4)
 
 
 def test_few_groups_make_one_step() -> None:
-    assert steps_of(np.arange(12).reshape(3, 4), batch_size=64).shape == (1, 3, 4)
+    assert steps_of(np.arange(12).reshape(3, 4), batch_size=64).shape == (1, 1, 3, 4)
 
 
 def test_steps_fill_up_accumulated_ones() -> None:
     groups = np.arange(92).reshape(23, 4)
-    assert len(steps_of(groups, batch_size=16, accumulate=2)) == 4
-    assert len(steps_of(groups, batch_size=16, accumulate=9)) == 5
+    assert steps_of(groups, batch_size=16, accumulate=2).shape == (2, 2, 4, 4)
+    assert steps_of(groups, batch_size=16, accumulate=9).shape == (1, 5, 4, 4)
 
 
 def test_processes_share_an_epoch_without_overlap() -> None:
     groups = np.arange(92).reshape(23, 4)
     first, second = (steps_of(groups, 16, rank=rank, world=2) for rank in (0, 1))
-    assert first.shape == second.shape == (2, 4, 4)
+    assert first.shape == second.shape == (2, 1, 4, 4)
     assert not set(first.ravel().tolist()) & set(second.ravel().tolist())
     with pytest.raises(InputError, match="fewer devices"):
         steps_of(groups[:1], 16, rank=1, world=2)

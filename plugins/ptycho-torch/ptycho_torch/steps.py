@@ -1,0 +1,115 @@
+"""Steps of the optimiser, for the host's training loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+
+from ptycho_host.contracts import ClipFunction, ClipReport
+from ptycho_torch.objective import Objective
+from ptycho_torch.patterns import PatternFeed
+from ptycho_torch.physics import diffraction_amplitude
+from ptycho_torch.state import arrays_of, put_back
+
+Indices = NDArray[np.int64]
+
+
+class FabricSteps:
+    """Network, optimiser and data on Lightning Fabric (`ptycho_host.training.loop.TrainingSteps`)."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        network: torch.nn.Module,
+        optimiser: torch.optim.Optimizer,
+        feed: PatternFeed,
+        objective: Objective,
+        clip: ClipFunction,
+        channels: int,
+    ) -> None:
+        """`network` and `optimiser` as `fabric.setup` returns them; the generator sees `channels` patterns at once."""
+        self.rank, self.world = fabric.global_rank, fabric.world_size
+        self.network = network
+        self._fabric = fabric
+        self._optimiser = optimiser
+        self._feed = feed
+        self._objective = objective
+        self._clip = clip
+        self._channels = channels
+
+    def begin_epoch(self, seed: int) -> None:
+        """Random numbers, such as those of dropout, from `seed`."""
+        torch.manual_seed(seed)
+
+    def step(self, batches: Indices, rate: float) -> tuple[torch.Tensor, ClipReport]:
+        """One step at learning rate `rate` on batches (A, G, K); gradients that are no numbers change nothing."""
+        self.network.train()
+        losses = []
+        for number, groups in enumerate(batches):
+            with self._gradients_kept(number + 1 < len(batches)):
+                losses.append(self._backward(groups, len(batches)))
+        report = self._clip(self.network.parameters())
+        if math.isfinite(report.norm):
+            for group in self._optimiser.param_groups:
+                group["lr"] = rate
+            self._optimiser.step()
+        self._optimiser.zero_grad(set_to_none=True)
+        return torch.stack(losses).mean(), report
+
+    def _gradients_kept(self, more_to_come: bool) -> AbstractContextManager[None]:
+        """Processes exchange their gradients only after the last batch of a step."""
+        kept: AbstractContextManager[None] = self._fabric.no_backward_sync(self.network, enabled=more_to_come)  # type: ignore[arg-type]
+        return kept
+
+    def _backward(self, groups: Indices, batches: int) -> torch.Tensor:
+        """Add the gradients of groups (G, K), one of several `batches`; returns their loss."""
+        seen = groups.reshape(-1, self._channels)
+        amplitude = self._feed.amplitude(seen)
+        patches = self.network(amplitude, self._feed.probe)
+        loss = self._objective.of_groups(patches, self._objective.measurement(amplitude, seen), groups)
+        self._fabric.backward(loss / batches)
+        return loss.detach()
+
+    @torch.no_grad()
+    def pattern_loss(self, groups: Indices) -> float:
+        """Mean loss of groups (V, C), each pattern by itself."""
+        self.network.eval()
+        amplitude = self._feed.amplitude(groups)
+        patches = self.network(amplitude, self._feed.probe)
+        return float(self._objective.of_patterns(patches, self._objective.measurement(amplitude, groups)))
+
+    @torch.no_grad()
+    def predicted_amplitudes(self, groups: Indices) -> NDArray[np.float32]:
+        """Amplitudes (V, N, N) of the first pattern of each group (V, C)."""
+        self.network.eval()
+        patches = self.network(self._feed.amplitude(groups), self._feed.probe)[:, 0]
+        amplitudes: NDArray[np.float32] = diffraction_amplitude(patches, self._feed.probe).cpu().numpy()
+        return amplitudes
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Weights and the optimiser's memory."""
+        return arrays_of(self.network, self._optimiser)
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Put them back; raises BundleError when they do not fit."""
+        put_back(arrays, self.network, self._optimiser)
+        self._optimiser.zero_grad(set_to_none=True)
+
+    def mean(self, value: float) -> float:
+        """The mean over all processes."""
+        return float(self._fabric.all_reduce(torch.tensor(value, device=self._feed.device)))  # type: ignore[arg-type]
+
+    def agree(self, flag: bool) -> bool:
+        """What the first process says."""
+        return bool(self._fabric.broadcast(flag))
+
+    def barrier(self) -> None:
+        """Wait for all processes."""
+        self._fabric.barrier()
