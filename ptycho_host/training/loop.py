@@ -94,6 +94,7 @@ class TrainingLoop:
         self._held_out = self._seen(self.problem.held_out, self.problem.held_out)
         self._watched = self._seen(spread_over(self.problem.training), self.problem.training)
         self._started = time.monotonic()
+        self._counted = 0.0
         self._written = -math.inf
         self._unwritten: dict[Path, Snapshot] = {}
         self._meter = ProgressMeter(self.run.progress, enabled=self.steps.rank == 0)
@@ -114,6 +115,7 @@ class TrainingLoop:
         the best epoch taken.
         """
         self._started = time.monotonic() - self.state.seconds
+        self._counted = self.state.seconds
         patterns = len(self.problem.training)
         if self.epochs is not None:
             self._meter.start(self.epochs * patterns, "patterns", done=self.state.epoch * patterns)
@@ -145,16 +147,13 @@ class TrainingLoop:
         losses: list[Tensor] = []
         reports: list[ClipReport] = []
         for number, step in enumerate(batches):
-            begun = time.monotonic()
             rate = self._rate(number / len(batches))
             loss, report = steps.step(step, rate)
             if not math.isfinite(report.norm):
                 raise TrainingSetback("the gradients stopped being numbers")
             losses.append(loss)
             reports.append(report)
-            # Without a number of epochs the bar counts seconds.
-            units = time.monotonic() - begun if self.epochs is None else len(self.problem.training) / len(batches)
-            self._meter.advance(units, loss, state.epoch + 1)
+            self._advance(loss, len(batches))
             if self._out_of_time():
                 break
         loss = steps.mean(float(np.mean([float(loss) for loss in losses])))
@@ -174,6 +173,13 @@ class TrainingLoop:
             patterns_per_second=seen / seconds,
             collapsed=self._collapsed(),
         )
+
+    def _advance(self, loss: Tensor, steps: int) -> None:
+        """Tell of one of the epoch's `steps`; without a number of epochs the bar counts seconds."""
+        units = len(self.problem.training) / steps
+        if self.epochs is None:
+            units, self._counted = self._seconds() - self._counted, self._seconds()
+        self._meter.advance(units, loss, self.state.epoch + 1)
 
     def _rate(self, fraction_of_epoch: float) -> float:
         progress = (self.state.epoch + fraction_of_epoch) / self.epochs if self.epochs is not None else 0.0

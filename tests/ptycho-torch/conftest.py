@@ -105,7 +105,7 @@ class Built:
     make: Callable[[], nn.Module]
 
     def build(self, shape: PatchShape) -> nn.Module:
-        assert shape == PatchShape(PIXELS, 1)
+        assert shape.pixels == PIXELS
         return self.make()
 
 
@@ -173,12 +173,13 @@ class Laboratory:
         loss: Any = mean_absolute,
         seed: int = 0,
         supervised: bool = False,
+        channels: int = 1,
         **options: Any,
     ) -> Bundle:
         scan = scan or self.scan
         chosen = TrainOptions(**{"epochs": 2, "validation_fraction": 0.1, "learning_rate": 3e-3, **options})
         training, held_out = hold_out(scan.positions, chosen.validation_fraction, np.random.default_rng(0))
-        problem = TrainingProblem(scan, training, held_out, IntensityScale.of(scan), chosen, seed, supervised)
+        problem = TrainingProblem(scan, training, held_out, IntensityScale.of(scan), chosen, seed, supervised, channels)
         components = TrainingComponents(Built(make), (WeightedLoss("mae", 1.0, loss),), clip)
         return self.engine.train(problem, components, run or self.run())
 
