@@ -349,7 +349,8 @@ class Workbench(Protocol):
     """Components of one tensor library, one at a time, with NumPy arrays in and out.
 
     The conformance suites (`ptycho_host.testing`) try components on it; so may a notebook. Arrays keep their
-    precision: float64 in, float64 reckoned.
+    precision: float64 in, float64 reckoned. Where the library can share memory with NumPy, arguments are shared, not
+    copied, so that a component which changes what it was given is found out. What a component raises comes through.
     """
 
     def seeded(self, seed: int) -> AbstractContextManager[None]:
@@ -361,15 +362,16 @@ class Workbench(Protocol):
         ...
 
     def weights(self, generator: Any) -> Mapping[str, NDArray[Any]]:
-        """The generator's trainable parameters by name; it has been called once, so all of them exist."""
+        """Copies of the generator's trainable parameters by name; it has been called once, so all of them exist."""
         ...
 
     def descend(
-        self, generator: Any, loss: LossFunction, inputs: GeneratorInputs, probe: NDArray[Any], rate: float
+        self, generator: Any, inputs: GeneratorInputs, probe: NDArray[Any], rate: float
     ) -> tuple[float, Mapping[str, NDArray[Any] | None]]:
-        """One step of plain gradient descent on `loss` between the far field of the patches and `inputs.amplitude`.
+        """One step of plain gradient descent, as in training, on the mean squared difference of amplitudes.
 
-        Returns the loss before the step and the gradients by name; None where the loss does not depend on a parameter.
+        Those are the far field of the patches under the probe (N, N), and `inputs.amplitude`. Returns the difference
+        before the step and the gradients by name; None where it does not depend on a parameter.
         """
         ...
 
@@ -378,14 +380,18 @@ class Workbench(Protocol):
     ) -> tuple[float, NDArray[Any], NDArray[Any]]:
         """Value, and gradients in the predicted amplitude and the predicted object patches (zero if unused).
 
-        Complex gradients point uphill: dL/dRe + i dL/dIm.
+        Complex gradients point uphill: dL/dRe + i dL/dIm. Raises TypeError for a value that is not one real number.
         """
         ...
 
     def clip(
         self, clip: ClipFunction, weights: Sequence[NDArray[Any]], gradients: Sequence[NDArray[Any] | None]
     ) -> tuple[list[NDArray[Any] | None], ClipReport]:
-        """The gradients as the clipper leaves them, and its report in plain numbers."""
+        """Copies of the gradients as the clipper leaves them, and its report in plain numbers.
+
+        The clipper gets an iterator, as in training: it can go through the parameters once. Raises
+        NotImplementedError for complex weights where the library has none.
+        """
         ...
 
 

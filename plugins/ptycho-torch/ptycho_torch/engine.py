@@ -25,6 +25,7 @@ from ptycho_torch.patterns import PatternFeed, PatternNetwork
 from ptycho_torch.predict import predict_patches
 from ptycho_torch.state import load_weights, weights_of
 from ptycho_torch.steps import FabricSteps
+from ptycho_torch.workbench import TorchWorkbench
 
 ON_CPU, ON_GPU = 8, 256
 """Patterns a prediction step. On CPUs the memory of large batches takes longer to get than to compute with."""
@@ -77,6 +78,10 @@ class FabricEngine:
         network = fabric.setup_module(PatternNetwork(generator))
         feed = PatternFeed(scan, bundle.scale.for_probe(scan.probe), fabric.device)
         return predict_patches(network, feed, prediction_groups(bundle, scan), batch, self.threads)
+
+    def workbench(self) -> TorchWorkbench:
+        """Single components on one device, in the engine's precision."""
+        return TorchWorkbench(self._fabric(devices=1, nodes=1))
 
     def _fabric(self, devices: int, nodes: int) -> Fabric:
         if self.device == "cuda" and not torch.cuda.is_available():
