@@ -1,0 +1,97 @@
+"""What all tests may share: wheels of our distributions, and fresh virtual environments that install from them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+Completed: TypeAlias = subprocess.CompletedProcess[str]
+
+ROOT = Path(__file__).parents[1]
+DISTRIBUTIONS = [
+    path.parent
+    for pattern in ("pyproject.toml", "plugins/*/pyproject.toml", "ptycho_contrib_*/pyproject.toml")
+    for path in sorted(ROOT.glob(pattern))
+]
+
+
+@dataclass(frozen=True)
+class FreshEnvironment:
+    """A virtual environment that sees neither the repository nor the packages of the environment of the tests."""
+
+    folder: Path
+    wheelhouse: Path
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    def install(self, *requirements: str | Path, no_deps: bool = False) -> None:
+        """`pip install` with our own distributions from the wheelhouse; a Path is a wheel or a source tree."""
+        # Compiling all of torch takes longer than copying it, and hardly any of it is imported.
+        options = ["--quiet", "--no-compile", *(["--no-deps"] if no_deps else [])]
+        sources = ["--find-links", str(self.wheelhouse), "--constraint", str(ROOT / "constraints.txt")]
+        pip = [sys.executable, "-m", "pip", "--python", str(self.python), "install"]
+        done = _run([*pip, *options, *sources, *map(str, requirements)], self.folder)
+        assert done.returncode == 0, f"pip install {requirements}\n{done.stdout}\n{done.stderr}"
+
+    def run(self, program: str, *arguments: str | Path, cwd: Path, **environment: str) -> Completed:
+        """A program of this environment such as `ptycho` or `python`; its exit code is the caller's to judge."""
+        command = [str(self.folder / "bin" / program), *map(str, arguments)]
+        # A home without settings, and a terminal of stated width.
+        return _run(command, cwd, HOME=str(self.folder), COLUMNS="160", PYTHONNOUSERSITE="1", **environment)
+
+
+def _run(command: list[str], cwd: Path, **environment: str) -> Completed:
+    """Without those variables of this process that would let the repository or the developer's settings in."""
+    strange = ("PTYCHO_", "PYTHON", "VIRTUAL_ENV")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
+    return subprocess.run(
+        command, cwd=cwd, env=clean | environment, capture_output=True, text=True, timeout=1200, check=False
+    )
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a wheel of each of our distributions, built from the tree as it is."""
+    folder = tmp_path_factory.mktemp("wheelhouse")
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder)]
+    command = [sys.executable, "-m", "pip", "wheel", *options, *map(str, DISTRIBUTIONS)]
+    done = _run(command, folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fresh_environment(
+    wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., FreshEnvironment]]:
+    """`fresh_environment(name, *requirements)`: made and filled once a name, then shared by all who ask for it.
+
+    Whoever adds packages of their own afterwards chooses a name of their own.
+    """
+    folder = tmp_path_factory.mktemp("environments")
+    made: dict[str, tuple[tuple[str, ...], FreshEnvironment]] = {}
+
+    def get(name: str, *requirements: str) -> FreshEnvironment:
+        if name not in made:
+            # The pip of the tests installs into it: one of its own would take several seconds to get there.
+            subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / name)], check=True, timeout=120)
+            environment = FreshEnvironment(folder / name, wheelhouse)
+            environment.install(*requirements)
+            made[name] = (requirements, environment)
+        wanted, environment = made[name]
+        assert wanted == requirements, f"environment '{name}' was made with {wanted}, not with {requirements}"
+        return environment
+
+    yield get
+    # pytest keeps the folders of its last three runs, and tensor libraries are large.
+    shutil.rmtree(folder)
