@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ptycho_contrib_fno.blocks import Lifter, SpectralBlock
 from ptycho_contrib_fno.heads import make_head
-from ptycho_contrib_fno.levels import Level, Merge, downsample, plan_levels, upsample
+from ptycho_contrib_fno.levels import Decoder, Level, downsample, plan_levels
 from ptycho_contrib_fno.network import PatchNetwork, check_lift, input_channels
 from ptycho_contrib_fno.options import (
     Blocks,
@@ -44,8 +44,7 @@ class HybridTrunk(nn.Module):
             *(SpectralBlock(coarsest.channels, modes, coarsest.size, layout) for _ in range(blocks - len(finer))),
             SpectralBlock(coarsest.channels, max(1, modes // 2), coarsest.size, layout),
         )
-        self.up = nn.ModuleList(upsample(coarse, fine, upsampling) for fine, coarse in pairwise(levels))
-        self.merge = nn.ModuleList(Merge(level.channels) for level in finer)
+        self.decoder = Decoder(levels, upsampling)
 
     def forward(self, images: Tensor) -> Tensor:
         """Features of the finest level."""
@@ -55,10 +54,8 @@ class HybridTrunk(nn.Module):
             features = block(features)
             set_aside.append(features)
             features = down(features)
-        features = self.bottom(features)
-        for up, merge, encoded in reversed(list(zip(self.up, self.merge, set_aside, strict=True))):
-            features = merge(up(features), encoded)
-        return features
+        decoded: Tensor = self.decoder(self.bottom(features), set_aside)
+        return decoded
 
 
 def build(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -93,3 +94,18 @@ class Merge(nn.Module):
         """Features of the same shape as either."""
         merged: Tensor = self.second(F.gelu(self.first(torch.cat([coming_up, set_aside], dim=1))))
         return merged
+
+
+class Decoder(nn.Module):
+    """From the coarsest of the `levels` back to the finest, joined on each with what the encoder set aside."""
+
+    def __init__(self, levels: list[Level], upsampling: Upsampling) -> None:
+        super().__init__()
+        self.up = nn.ModuleList(upsample(coarse, fine, upsampling) for fine, coarse in pairwise(levels))
+        self.merge = nn.ModuleList(Merge(level.channels) for level in levels[:-1])
+
+    def forward(self, features: Tensor, set_aside: list[Tensor]) -> Tensor:
+        """Features of the finest level; `set_aside` holds one tensor for each level but the coarsest, finest first."""
+        for up, merge, encoded in reversed(list(zip(self.up, self.merge, set_aside, strict=True))):
+            features = merge(up(features), encoded)
+        return features

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ptycho_contrib_fno.blocks import Lifter, StableBlock
 from ptycho_contrib_fno.heads import make_head
-from ptycho_contrib_fno.levels import Level, Merge, downsample, plan_levels, upsample
+from ptycho_contrib_fno.levels import Decoder, Level, downsample, plan_levels
 from ptycho_contrib_fno.network import PatchNetwork, check_lift, input_channels
 from ptycho_contrib_fno.options import (
     Blocks,
@@ -69,13 +69,12 @@ class StableTrunk(nn.Module):
         self.bottom = nn.Sequential(
             *(block(coarsest, modes) for _ in range(blocks - len(finer))), block(coarsest, max(1, modes // 2))
         )
-        self.up = nn.ModuleList(upsample(coarse, fine, upsampling) for fine, coarse in pairwise(levels))
-        self.merge = nn.ModuleList(Merge(level.channels) for level in finer)
+        self.decoder = Decoder(levels, upsampling)
         self.carry = nn.ModuleList(nn.Conv2d(level.channels, level.channels, 1, bias=False) for level in levels)
         initialise = nn.init.zeros_ if only_updates else nn.init.dirac_
         for weight in self.carry.parameters():
             initialise(weight)
-        for name, parameter in [*self.up.named_parameters(), *self.merge.named_parameters()]:
+        for name, parameter in self.decoder.named_parameters():
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
 
@@ -88,9 +87,8 @@ class StableTrunk(nn.Module):
             set_aside.append(updated - features + carry(features))
             features = down(updated)
         features = self.bottom(features) - features + self.carry[-1](features)
-        for up, merge, encoded in reversed(list(zip(self.up, self.merge, set_aside, strict=True))):
-            features = merge(up(features), encoded)
-        return features
+        decoded: Tensor = self.decoder(features, set_aside)
+        return decoded
 
 
 def build(
