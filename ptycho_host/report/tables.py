@@ -28,66 +28,76 @@ class ResultRow:
 
 
 @dataclass(frozen=True, slots=True)
-class _Quantity:
+class Quantity:
     """Where a quantity stands in the metrics, how it is called and written, and whether more of it is better."""
 
     block: str
     key: str
     label: str
-    write: Callable[[Any], str]
+    number: Callable[[Any], str]
+    unit: str = ""
     better: int = 0
 
+    @property
+    def group(self) -> str:
+        """The block's name as a heading."""
+        return self.block.replace("_", "-").capitalize()
 
-def _fixed(digits: int, unit: str = "") -> Callable[[float], str]:
-    return lambda value: f"{value:,.{digits}f}{unit}"
+    def write(self, value: Any) -> str:
+        """The value with its unit."""
+        return f"{self.number(value)} {self.unit}" if self.unit else self.number(value)
 
 
-def _short(unit: str = "") -> Callable[[float], str]:
-    return lambda value: f"{value:.3g}{unit}"
+def _fixed(digits: int) -> Callable[[float], str]:
+    return lambda value: f"{value:,.{digits}f}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}"
 
 
 def _yes_no(value: bool) -> str:
     return "yes" if value else "no"
 
 
-_QUANTITIES = (
-    _Quantity("amplitude", "ssim", "SSIM", _fixed(4), 1),
-    _Quantity("amplitude", "psnr", "PSNR", _fixed(2, " dB"), 1),
-    _Quantity("amplitude", "mae", "MAE", _short(), -1),
-    _Quantity("amplitude", "mse", "MSE", _short(), -1),
-    _Quantity("amplitude", "frc50", "FRC50", _fixed(3, " cycles/px"), 1),
-    _Quantity("phase", "ssim", "SSIM", _fixed(4), 1),
-    _Quantity("phase", "psnr", "PSNR", _fixed(2, " dB"), 1),
-    _Quantity("phase", "mae", "MAE", _short(" rad"), -1),
-    _Quantity("phase", "mse", "MSE", _short(" rad\N{SUPERSCRIPT TWO}"), -1),
-    _Quantity("phase", "frc50", "FRC50", _fixed(3, " cycles/px"), 1),
-    _Quantity("diffraction", "correlation", "correlation", _fixed(5), 1),
-    _Quantity("diffraction", "r_factor", "R factor", _fixed(4), -1),
-    _Quantity("diffraction", "residual", "residual", _fixed(5), -1),
-    _Quantity("held_out", "correlation", "correlation", _fixed(5), 1),
-    _Quantity("held_out", "r_factor", "R factor", _fixed(4), -1),
-    _Quantity("training", "epochs", "epochs", str),
-    _Quantity("training", "seconds", "time", duration),
-    _Quantity("training", "patterns_per_second", "throughput", _fixed(0, " patterns/s")),
-    _Quantity("training", "final_loss", "final loss", _short()),
-    _Quantity("training", "collapsed", "collapsed", _yes_no),
-    _Quantity("reconstruction", "seconds", "time", duration),
-    _Quantity("reconstruction", "patterns_per_second", "throughput", _fixed(0, " patterns/s")),
+QUANTITIES = (
+    Quantity("amplitude", "ssim", "SSIM", _fixed(4), better=1),
+    Quantity("amplitude", "psnr", "PSNR", _fixed(2), "dB", better=1),
+    Quantity("amplitude", "mae", "MAE", _short, better=-1),
+    Quantity("amplitude", "mse", "MSE", _short, better=-1),
+    Quantity("amplitude", "frc50", "FRC50", _fixed(3), "cycles/px", better=1),
+    Quantity("phase", "ssim", "SSIM", _fixed(4), better=1),
+    Quantity("phase", "psnr", "PSNR", _fixed(2), "dB", better=1),
+    Quantity("phase", "mae", "MAE", _short, "rad", better=-1),
+    Quantity("phase", "mse", "MSE", _short, "rad\N{SUPERSCRIPT TWO}", better=-1),
+    Quantity("phase", "frc50", "FRC50", _fixed(3), "cycles/px", better=1),
+    Quantity("diffraction", "correlation", "correlation", _fixed(5), better=1),
+    Quantity("diffraction", "r_factor", "R factor", _fixed(4), better=-1),
+    Quantity("diffraction", "residual", "residual", _fixed(5), better=-1),
+    Quantity("held_out", "correlation", "correlation", _fixed(5), better=1),
+    Quantity("held_out", "r_factor", "R factor", _fixed(4), better=-1),
+    Quantity("training", "epochs", "epochs", str),
+    Quantity("training", "seconds", "time", duration),
+    Quantity("training", "patterns_per_second", "throughput", _fixed(0), "patterns/s"),
+    Quantity("training", "final_loss", "final loss", _short),
+    Quantity("training", "parameters", "parameters", _fixed(0)),
+    Quantity("training", "collapsed", "collapsed", _yes_no),
+    Quantity("reconstruction", "seconds", "time", duration),
+    Quantity("reconstruction", "patterns_per_second", "throughput", _fixed(0), "patterns/s"),
 )
 
 
 def result_rows(results: Mapping[str, Metrics]) -> list[ResultRow]:
     """Rows for the metrics of one or several runs, by name; quantities that no run has are left out."""
     rows = []
-    for quantity in _QUANTITIES:
+    for quantity in QUANTITIES:
         blocks = [metrics.get(quantity.block) or {} for metrics in results.values()]
         if not any(quantity.key in block for block in blocks):
             continue
         values = [block.get(quantity.key) for block in blocks]
         cells = tuple(DASH if value is None else quantity.write(value) for value in values)
         notes = tuple((block.get("reasons") or {}).get(quantity.key, "") for block in blocks)
-        name = quantity.block.replace("_", "-").capitalize()
-        rows.append(ResultRow(name, quantity.label, cells, notes, _best(values, cells, quantity.better)))
+        rows.append(ResultRow(quantity.group, quantity.label, cells, notes, _best(values, cells, quantity.better)))
     return rows
 
 

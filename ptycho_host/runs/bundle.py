@@ -112,6 +112,11 @@ def load_bundle(folder: Path, host: Host) -> Bundle:
     )
 
 
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What the engine noted in the bundle, read without its generator; raises BundleError."""
+    return _read_index(folder).facts
+
+
 def _generator(table: _GeneratorTable, host: Host) -> ConfiguredComponent:
     """The generator, of the distribution that trained it if several have it now."""
     offered = {entry.distribution for entry in host.named("generator", table.name)}

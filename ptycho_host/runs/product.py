@@ -1,16 +1,20 @@
-"""`reconstruction.h5`: object, probe and positions in the product layout that Ptychodus opens."""
+"""`reconstruction.h5`: object, probe and positions in the product layout that Ptychodus opens, written and read."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from ptycho_host.atomic import write_bytes
 from ptycho_host.contracts import Reconstruction
-from ptycho_host.data.scan import ExperimentGeometry, Scan
+from ptycho_host.data.scan import ComplexArray, ExperimentGeometry, Positions, Scan
+from ptycho_host.errors import DataError
 from ptycho_host.records import EpochReport
 
 NOMINAL = ExperimentGeometry(object_pixel_m=(1e-8, 1e-8), photon_energy_ev=1e4, detector_distance_m=1.0)
@@ -53,3 +57,78 @@ def write_product(path: Path, reconstruction: Reconstruction, scan: Scan, histor
         file.create_dataset("loss_epochs", data=np.array([report.epoch for report in history], dtype=np.int64))
         file.create_dataset("loss_values", data=np.array([report.training_loss for report in history], dtype=float))
     write_bytes(path, content.getvalue())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Product:
+    """What a product file holds, on our conventions.
+
+    object: (H, W) complex64, not necessarily finite. positions: (M, 2) float64 (y, x) of the patches' centres in
+    pixels of this object. probe: (N, N) complex64, the first mode.
+    """
+
+    object: ComplexArray = field(repr=False)
+    positions: Positions = field(repr=False)
+    probe: ComplexArray = field(repr=False)
+
+
+DEFLATE_AT_BEST = 1032
+"""How many bytes a byte of a compressed file can stand for."""
+
+
+def read_product(path: Path) -> Product:
+    """The product in an HDF5 file of ours or of Ptychodus; raises DataError that names file, item and remedy.
+
+    Positions are turned back from metres: see `write_product`.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return _product(file, path)
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}; check the path.") from error
+    except Exception as error:
+        reason = " ".join(str(error or type(error).__name__).split())
+        raise DataError(f"{path} cannot be read as a product in HDF5 ({reason}); write it again.") from error
+
+
+def _product(file: h5py.File, path: Path) -> Product:
+    obj = _numbers(file, "object", path, "c")
+    if obj.ndim == 2:
+        obj = obj[np.newaxis]
+    if obj.ndim != 3 or obj.size == 0:
+        raise DataError(f"{path}: object has shape {obj.shape}; it must be (layers, H, W).")
+    if len(obj) > 1:
+        raise DataError(f"{path} holds an object of {len(obj)} layers; save the layer or the projection to be used.")
+    probe = _numbers(file, "probe", path, "c")
+    if probe.ndim < 2 or probe.size == 0:
+        raise DataError(f"{path}: probe has shape {probe.shape}; it must be (…, N, N).")
+    stored, height_width = file["object"].attrs, obj.shape[1:]
+    positions = []
+    for axis, name, side in (("y", "height", height_width[0]), ("x", "width", height_width[1])):
+        metres = _numbers(file, f"probe_position_{axis}_m", path, "fiu").astype(np.float64).ravel()
+        pixel, centre = (float(stored[key]) for key in (f"pixel_{name}_m", f"center_{axis}_m"))
+        if not (np.isfinite(metres).all() and np.isfinite(centre) and np.isfinite(pixel) and pixel > 0):
+            raise DataError(f"{path}: positions, pixel {name} or centre along {axis} are no lengths; write it again.")
+        positions.append((metres - centre) / pixel + side / 2)
+    if len(positions[0]) != len(positions[1]):
+        raise DataError(f"{path} holds {len(positions[0])} positions in y and {len(positions[1])} in x.")
+    first_mode = probe.reshape(-1, *probe.shape[-2:])[0]
+    with np.errstate(over="ignore"):
+        return Product(obj[0].astype(np.complex64), np.stack(positions, axis=-1), first_mode.astype(np.complex64))
+
+
+def _numbers(file: h5py.File, name: str, path: Path, kinds: str) -> NDArray[Any]:
+    """A dataset of the file, after checking its type and that the file can hold what it claims."""
+    found = file.get(name)
+    if not isinstance(found, h5py.Dataset):
+        held = ", ".join(sorted(file)) or "nothing"
+        raise DataError(f"{path} is no product: it has no dataset '{name}' (it holds {held}).")
+    if found.dtype.kind not in kinds:
+        due = "complex" if kinds == "c" else "real"
+        raise DataError(f"{path}: {name} holds {found.dtype} where {due} numbers are due.")
+    if found.nbytes > DEFLATE_AT_BEST * max(found.id.get_storage_size(), 1):
+        raise DataError(f"{path}: {name} claims {found.nbytes} bytes that the file does not hold; write it again.")
+    values: NDArray[Any] = np.asarray(found[()])
+    return values
