@@ -5,47 +5,38 @@ from __future__ import annotations
 from ptycho_host import hookimpl
 from ptycho_host.components import Loss
 
+PACKAGES = {"torch": "ptycho_losses.torch_losses", "tensorflow": "ptycho_losses.tf_losses"}
+"""Where each tensor library's factories stand, under the same names."""
+
 
 @hookimpl
 def ptycho_losses() -> list[Loss]:
-    """The losses for PyTorch."""
+    """The losses for PyTorch and TensorFlow."""
     return [
-        Loss(
-            "mae",
-            backend="torch",
-            summary="Mean absolute difference of diffraction amplitudes.",
-            target="ptycho_losses.torch_losses.amplitude:mae",
+        *_loss("amplitude:mae", "Mean absolute difference of diffraction amplitudes."),
+        *_loss("amplitude:mse", "Mean squared difference of diffraction amplitudes."),
+        *_loss("poisson:poisson", "Negative log-likelihood of the measured photon counts."),
+        *_loss(
+            "total_variation:tv",
+            "Total variation of the object where the probe shines; a small term beside another loss.",
         ),
-        Loss(
-            "mse",
-            backend="torch",
-            summary="Mean squared difference of diffraction amplitudes.",
-            target="ptycho_losses.torch_losses.amplitude:mse",
-        ),
-        Loss(
-            "poisson",
-            backend="torch",
-            summary="Negative log-likelihood of the measured photon counts.",
-            target="ptycho_losses.torch_losses.poisson:poisson",
-        ),
-        Loss(
-            "tv",
-            backend="torch",
-            summary="Total variation of the object where the probe shines; a small term beside another loss.",
-            target="ptycho_losses.torch_losses.total_variation:tv",
-        ),
-        Loss(
-            "object_mae",
-            backend="torch",
-            summary="Mean absolute error of the complex object against the truth, global phase removed.",
-            target="ptycho_losses.torch_losses.supervised:object_mae",
+        *_loss(
+            "supervised:object_mae",
+            "Mean absolute error of the complex object against the truth, global phase removed.",
             supervised=True,
         ),
-        Loss(
-            "amplitude_phase",
-            backend="torch",
-            summary="Mean absolute errors of the object's modulus and phase against the truth.",
-            target="ptycho_losses.torch_losses.supervised:amplitude_phase",
+        *_loss(
+            "supervised:amplitude_phase",
+            "Mean absolute errors of the object's modulus and phase against the truth.",
             supervised=True,
         ),
+    ]
+
+
+def _loss(factory: str, summary: str, *, supervised: bool = False) -> list[Loss]:
+    """One loss under the name of its `factory` ("module:name"), once a tensor library."""
+    name = factory.partition(":")[2]
+    return [
+        Loss(name, backend=backend, summary=summary, target=f"{package}.{factory}", supervised=supervised)
+        for backend, package in PACKAGES.items()
     ]

@@ -6,15 +6,24 @@ import torch
 
 from ptycho_host.contracts import ForwardResult, LossFunction, Measurement
 from ptycho_losses.checks import require_same_shape
-from ptycho_losses.options import IncludeConstant, PerPhoton, RateFloor, Reduction
+from ptycho_losses.options import (
+    INCLUDE_CONSTANT,
+    PER_PHOTON,
+    RATE_FLOOR,
+    REDUCTION,
+    IncludeConstant,
+    PerPhoton,
+    RateFloor,
+    Reduction,
+)
 
 
 def poisson(
     *,
-    include_constant: IncludeConstant = False,
-    reduction: Reduction = "mean",
-    rate_floor: RateFloor = 1e-6,
-    per_photon: PerPhoton = True,
+    include_constant: IncludeConstant = INCLUDE_CONSTANT,
+    reduction: Reduction = REDUCTION,
+    rate_floor: RateFloor = RATE_FLOOR,
+    per_photon: PerPhoton = PER_PHOTON,
 ) -> LossFunction:
     """Negative log-likelihood of the measured counts y under the expected counts λ, a pixel at a time.
 

@@ -10,7 +10,7 @@ import torch
 
 from ptycho_host.contracts import ForwardResult, LossFunction, Measurement
 from ptycho_losses.checks import require_same_shape, true_patches
-from ptycho_losses.options import PhaseWeight
+from ptycho_losses.options import PHASE_WEIGHT, PhaseWeight
 from ptycho_losses.torch_losses.patches import illumination, phase_aligned, weighted_mean
 
 
@@ -29,11 +29,11 @@ def object_mae() -> LossFunction:
     return loss
 
 
-def amplitude_phase(*, phase_weight: PhaseWeight = 1.0) -> LossFunction:
+def amplitude_phase(*, phase_weight: PhaseWeight = PHASE_WEIGHT) -> LossFunction:
     """Mean ||O| - |T|| in model units plus `phase_weight` times the mean wrapped phase difference in radians.
 
-    Both are weighted by |P|^2. The gradient of a phase grows like 1/|O| where the predicted object is dark, and
-    is zero where prediction or truth vanish and no phase is defined.
+    Both are weighted by |P|^2. The gradient of a phase grows like 1/|O| where the predicted object is dark. Where
+    prediction or truth vanish no phase is defined: its difference and the gradient are zero.
     The loss raises InputError when the measurement has no true patches, ValueError when the shapes differ.
     """
 
@@ -43,7 +43,9 @@ def amplitude_phase(*, phase_weight: PhaseWeight = 1.0) -> LossFunction:
         weights = illumination(prediction.probe)
         patches = phase_aligned(prediction.object_patches, truth, weights)
         modulus_error = (patches.abs() - truth.abs()).abs()
-        phase_error = (patches * truth.conj()).angle().abs()
+        difference = patches * truth.conj()
+        # The angle of zero is 0 or pi, as the signs of its two zeros will have it.
+        phase_error = torch.where(difference == 0, 1, difference).angle().abs()
         return weighted_mean(modulus_error + phase_weight * phase_error, weights)
 
     return loss

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from ptycho_host.contracts import ForwardResult, LossFunction, Measurement
-from ptycho_losses.options import Differences
+from ptycho_losses.options import DIFFERENCES, Differences
 from ptycho_losses.torch_losses.patches import illumination, weighted_mean
 
 
-def tv(*, differences: Differences = "isotropic") -> LossFunction:
+def tv(*, differences: Differences = DIFFERENCES) -> LossFunction:
     """Mean total variation of the complex object patches, in model units a pixel, weighted by |P|^2.
 
     At each pixel but the last row and column the forward differences d_y, d_x give sqrt(|d_y|^2 + |d_x|^2)
