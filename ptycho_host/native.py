@@ -56,5 +56,6 @@ def ptycho_commands() -> list[Command]:
         ),
         Command("simulate", summary="Write a simulated scan.", target="ptycho_host.cli.simulate:simulate"),
         Command("inspect", summary="Say what is in a file.", target="ptycho_host.cli.inspect:inspect"),
+        Command("new", summary="Write a plugin of your own to start from.", target="ptycho_host.cli.new:new"),
         Command("plugins", summary="What is installed: list, show, doctor.", target="ptycho_host.cli.plugins:app"),
     ]

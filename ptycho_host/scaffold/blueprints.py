@@ -1,0 +1,134 @@
+"""What can be written: for each kind and back-end the components, what they need, and where the templates are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ptycho_host.components import KINDS
+from ptycho_host.errors import InputError, close_match_hint, quoted
+from ptycho_host.plugins import PLURALS
+
+DEFAULT_BACKEND = "torch"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A component that the plugin registers: its kind, its factory (`module:attribute` in the package), its summary."""
+
+    kind: str
+    target: str
+    summary: str
+
+    @property
+    def descriptor(self) -> str:
+        """The descriptor's class in `ptycho_host.components`."""
+        return KINDS[self.kind].__name__
+
+    @property
+    def hook(self) -> str:
+        """The hook that registers it."""
+        return PLURALS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """One kind of distribution.
+
+    folders: those of `templates/` that make it, the most special first; "common" comes after them. requires and
+    test_requires: what the package and its tests need beside the host and pytest.
+    """
+
+    kind: str
+    summary: str
+    folders: tuple[str, ...]
+    parts: tuple[Part, ...]
+    backend: str | None = None
+    requires: tuple[str, ...] = ()
+    test_requires: tuple[str, ...] = ()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of its components."""
+        return tuple(part.kind for part in self.parts)
+
+
+def blueprint_for(kind: str, backend: str | None) -> Blueprint:
+    """The blueprint of a kind; `backend` None takes torch where there is a choice.
+
+    Raises InputError for an unknown kind, and for a back-end that the kind does not have.
+    """
+    twins = {blueprint.backend: blueprint for blueprint in BLUEPRINTS if blueprint.kind == kind}
+    if not twins:
+        known = list(dict.fromkeys(blueprint.kind for blueprint in BLUEPRINTS))
+        raise InputError(f"there is no template for '{kind}'.{close_match_hint(kind, known)} Kinds: {quoted(known)}.")
+    if None in twins:
+        if backend is not None:
+            raise InputError(f"a {kind} works on NumPy arrays, whatever the back-end; drop --backend.")
+        return twins[None]
+    chosen = backend or DEFAULT_BACKEND
+    if chosen not in twins:
+        known = [str(name) for name in twins]
+        raise InputError(
+            f"there is no template of a {kind} for '{chosen}'.{close_match_hint(chosen, known)} "
+            f"Back-ends: {quoted(known)}."
+        )
+    return twins[chosen]
+
+
+def _for_torch(kind: str, module: str, summary: str) -> Blueprint:
+    return Blueprint(
+        kind,
+        summary,
+        (f"{kind}-torch", kind),
+        (Part(kind, f"{module}:build", summary),),
+        backend="torch",
+        requires=("pydantic>=2.7", "torch>=2.5"),
+        test_requires=("ptycho-torch",),
+    )
+
+
+def _for_tensorflow(kind: str, module: str, summary: str) -> Blueprint:
+    # TensorFlow itself is the user's choice: its builds for CPUs and GPUs are different distributions.
+    return Blueprint(
+        kind,
+        summary,
+        (f"{kind}-tensorflow", kind),
+        (Part(kind, f"{module}:build", summary),),
+        backend="tensorflow",
+        requires=("pydantic>=2.7", "ptycho-contrib-tf"),
+        test_requires=("ptycho-contrib-tf[cpu]",),
+    )
+
+
+def _for_numpy(kind: str, module: str, summary: str) -> Blueprint:
+    return Blueprint(
+        kind, summary, (kind,), (Part(kind, f"{module}:build", summary),), requires=("numpy>=1.26", "pydantic>=2.7")
+    )
+
+
+_READER = Part("reader", "reader:build", "HDF5 with photon counts, positions and probe.")
+_WRITER = Part("writer", "writer:build", "HDF5 with photon counts, positions and probe, compressed.")
+_FILES = ("h5py>=3.10", "numpy>=1.26", "pydantic>=2.7")
+
+BLUEPRINTS = (
+    _for_torch("generator", "network", "Three convolutions that correct the back-projection."),
+    _for_tensorflow("generator", "network", "Three convolutions that correct the back-projection."),
+    _for_torch("loss", "huber", "Huber loss of diffraction amplitudes: outliers count linearly."),
+    _for_tensorflow("loss", "huber", "Huber loss of diffraction amplitudes: outliers count linearly."),
+    _for_torch("clipper", "outliers", "Elements of the gradients that stick out of their tensor are cut."),
+    _for_tensorflow("clipper", "outliers", "Elements of the gradients that stick out of their tensor are cut."),
+    _for_numpy("simulator", "spheres", "Spheres of random size and place, thin enough to be projected."),
+    _for_numpy("stitcher", "weighted_mean", "Mean of the patches, weighted by the probe's intensity."),
+    _for_numpy("refiner", "gradient", "Gradient steps on the object against all patterns, with a known probe."),
+    Blueprint("reader", _READER.summary, ("reader", "layout"), (_READER,), requires=_FILES),
+    Blueprint("writer", _WRITER.summary, ("writer", "layout"), (_WRITER,), requires=_FILES),
+    Blueprint("format", _READER.summary, ("format", "reader", "writer", "layout"), (_READER, _WRITER), requires=_FILES),
+    Blueprint(
+        "command",
+        "Print the mean pattern of a scan, ring by ring.",
+        ("command",),
+        (Part("command", "rings:rings", "Print the mean pattern of a scan, ring by ring."),),
+        requires=("numpy>=1.26", "rich>=13.7", "typer>=0.15"),
+    ),
+    Blueprint("observer", "A line of CSV for each epoch of a run.", ("observer",), ()),
+)
