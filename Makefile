@@ -2,10 +2,14 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-DISTRIBUTIONS := . $(wildcard plugins/*) ptycho_contrib_fno
-EDITABLE := $(foreach distribution,$(DISTRIBUTIONS),-e ./$(distribution))
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml ptycho_contrib_*/pyproject.toml))
+DISTRIBUTIONS := . $(PLUGINS)
+# TensorFlow is large, and the demo trains with torch.
+DEMO := $(filter-out ptycho_contrib_tf,$(DISTRIBUTIONS))
+editable = $(foreach distribution,$(1),-e ./$(distribution))
 
-.PHONY: demo test quick lint bench clean
+.PHONY: demo test quick lint docs docs-check bench clean
 
 demo: $(VENV)/.installed  ## install, train on the simulated lines scan, show the report's path
 	$(BIN)/ptycho train --generator stable_hybrid --clip agc
@@ -22,19 +26,25 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.installed-dev  ## write docs/reference from the code
+	$(BIN)/python docs/generate
+
+docs-check: $(VENV)/.installed-dev  ## fail when docs/reference is not what the code says; a test does the same
+	$(BIN)/python docs/generate --check
+
 bench: $(VENV)/.installed  ## the figures of benchmarks/RESULTS.md (about an hour on two cores)
 	$(BIN)/python benchmarks/run_all.py
 
 # torch comes first and pinned: a plain `pip install torch` may choose another build.
-$(VENV)/.installed: constraints.txt $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
+$(VENV)/.installed: constraints.txt $(addsuffix /pyproject.toml,$(DEMO))
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt hatchling editables
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation $(EDITABLE)
+	$(INSTALL) torch
+	$(INSTALL) hatchling editables
+	$(INSTALL) --no-build-isolation $(call editable,$(DEMO))
 	touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement requirements-dev.txt
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
+	$(INSTALL) --no-build-isolation --requirement requirements-dev.txt $(call editable,$(filter-out $(DEMO),$(DISTRIBUTIONS)))
 	touch $@
 
 clean:
