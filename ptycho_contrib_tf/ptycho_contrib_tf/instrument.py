@@ -1,0 +1,85 @@
+"""The probe and the intensity scale, known or learnt along with the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycho_contrib_tf.library import keras, tf
+from ptycho_contrib_tf.physics import as_complex
+
+PROBE = "engine.probe"
+FIRST_PROBE = "engine.first_probe"
+LOG_FACTOR = "engine.log_intensity_factor"
+"""Names of the weights in bundles: the learnt probe, the one it started from (N, N, 2: real and imaginary part), and
+the natural logarithm of the factor on the patches."""
+
+
+class Instrument:
+    """What the engine itself may train: registered variables, absent when everything is taken as known.
+
+    Probe and object meet in a product only, so the learnt probe keeps the energy of the one it started from; the
+    intensity factor is a factor on all patches, 1 at the start.
+    """
+
+    def __init__(
+        self, probe: NDArray[np.complex64], *, trainable_probe: bool = False, trainable_intensity_scale: bool = False
+    ) -> None:
+        """`probe` (N, N) in model units."""
+        self.first_probe = probe
+        self._energy = float(np.sum(np.abs(probe) ** 2, dtype=np.float64))
+        self._probe = _variable(_parts(probe), "probe") if trainable_probe else None
+        zero = np.zeros((), np.float32)
+        self._log_factor = _variable(zero, "log_intensity_factor") if trainable_intensity_scale else None
+
+    @property
+    def variables(self) -> dict[str, keras.Variable]:
+        """What is trained, by its name in bundles."""
+        named = {PROBE: self._probe, LOG_FACTOR: self._log_factor}
+        return {name: variable for name, variable in named.items() if variable is not None}
+
+    @property
+    def probe(self) -> tf.Tensor:
+        """The probe (N, N) complex64 in model units."""
+        if self._probe is None:
+            return tf.constant(self.first_probe)
+        parts = tf.convert_to_tensor(self._probe.value)
+        parts = parts * tf.sqrt(self._energy / tf.reduce_sum(parts**2))
+        return tf.complex(parts[..., 0], parts[..., 1])
+
+    def scaled(self, patches: tf.Tensor) -> tf.Tensor:
+        """The generator's patches times the intensity factor."""
+        if self._log_factor is None:
+            return patches
+        return patches * tf.cast(as_complex(tf.exp(self._log_factor.value)), patches.dtype)
+
+    def facts(self) -> dict[str, NDArray[Any]]:
+        """What a bundle needs besides the variables to use them again."""
+        return {FIRST_PROBE: _parts(self.first_probe)} if self._probe is not None else {}
+
+
+def trained_instrument(
+    probe: NDArray[np.complex64], weights: Mapping[str, NDArray[Any]]
+) -> tuple[Instrument, dict[str, NDArray[Any]]]:
+    """The instrument of a bundle for a scan with `probe` (N, N) in model units, and those `weights` that it takes.
+
+    A learnt probe is used where the scan has the probe that training started from; another one stands for itself.
+    """
+    used = dict(weights)
+    first = used.pop(FIRST_PROBE, None)
+    same_probe = first is not None and np.allclose(first, _parts(probe), rtol=1e-4, atol=1e-4 * np.abs(probe).max())
+    if not same_probe:
+        used.pop(PROBE, None)
+    instrument = Instrument(probe, trainable_probe=PROBE in used, trainable_intensity_scale=LOG_FACTOR in used)
+    return instrument, used
+
+
+def _variable(value: NDArray[np.float32], name: str) -> keras.Variable:
+    return keras.Variable(value, dtype="float32", trainable=True, autocast=False, name=name)
+
+
+def _parts(values: NDArray[np.complex64]) -> NDArray[np.float32]:
+    return np.stack([values.real, values.imag], axis=-1)
