@@ -56,7 +56,8 @@ class GeneratorInputs:
     initial: Tensor
 
 
-# A generator factory returns a torch.nn.Module or keras.Model: `forward(GeneratorInputs) -> (B, C, N, N) complex`.
+ObjectNetwork: TypeAlias = Callable[[GeneratorInputs], Tensor]
+"""What a generator factory returns: a torch.nn.Module or keras.Model whose call gives (B, C, N, N) complex patches."""
 
 
 # --- losses ----------------------------------------------------------------------------------------------------

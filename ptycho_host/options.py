@@ -64,7 +64,7 @@ class OptionSchema:
 
     def describe(self) -> list[Option]:
         """The options in the order of the signature; those of nested models under dotted names."""
-        return list(_described(self._model, ""))
+        return list(described(self._model))
 
 
 def describe_problems(error: ValidationError, known: list[str], owner: str) -> str:
@@ -108,10 +108,11 @@ def _field(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> tuple[Any,
     return hints[parameter.name], ... if parameter.default is parameter.empty else parameter.default
 
 
-def _described(model: type[BaseModel], prefix: str) -> Iterator[Option]:
+def described(model: type[BaseModel], prefix: str = "") -> Iterator[Option]:
+    """The fields of a model in their order, named with `prefix` before them; nested models are entered."""
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _described(field.annotation, f"{prefix}{name}.")
+            yield from described(field.annotation, f"{prefix}{name}.")
         else:
             default = "required" if field.is_required() else _text(field.get_default(call_default_factory=True))
             yield Option(prefix + name, type_text(field.annotation), default, _bounds(field), field.description or "")
