@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import torch
 
-from ptycho_agc.options import Clipping, Eps, Unit
+from ptycho_agc.options import CLIPPING, EPS, UNIT, Clipping, Eps, Unit
 from ptycho_agc.torch_clippers.norms import tensor_norm, unit_norms
 from ptycho_host.contracts import ClipFunction, ClipReport
 
 
-def agc(*, clipping: Clipping = 0.01, eps: Eps = 1e-3, unit: Unit = "unit") -> ClipFunction:
+def agc(*, clipping: Clipping = CLIPPING, eps: Eps = EPS, unit: Unit = UNIT) -> ClipFunction:
     """Scale a unit's gradient G down to norm `clipping` max(norm(W), `eps`) where it is longer, W its weights.
 
     A unit is a slice along dimension 0: the output channel of a convolution or linear layer (the input channel of a

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import torch
 
-from ptycho_agc.options import MaxNorm
+from ptycho_agc.options import MAX_NORM, MaxNorm
 from ptycho_agc.torch_clippers.norms import gradients, total_norm
 from ptycho_host.contracts import ClipFunction, ClipReport
 
 
-def norm(*, max_norm: MaxNorm = 1.0) -> ClipFunction:
+def norm(*, max_norm: MaxNorm = MAX_NORM) -> ClipFunction:
     """Scale all gradients by one factor so that their common L2 norm is at most `max_norm`.
 
     `clipped` is 1 when they were scaled, else 0. A norm that is not finite makes all gradients so, or zero, and is

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import torch
 
-from ptycho_agc.options import MaxValue
+from ptycho_agc.options import MAX_VALUE, MaxValue
 from ptycho_agc.torch_clippers.norms import gradients, total_norm
 from ptycho_host.contracts import ClipFunction, ClipReport
 
 
-def value(*, max_value: MaxValue = 0.5) -> ClipFunction:
+def value(*, max_value: MaxValue = MAX_VALUE) -> ClipFunction:
     """Bound every element of the gradients to ±`max_value`, complex ones in modulus with their phase kept.
 
     `clipped` is the fraction of elements. Infinite elements become finite here, but the report's norm, taken

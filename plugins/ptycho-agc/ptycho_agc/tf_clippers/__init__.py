@@ -1,0 +1,1 @@
+"""The clippers on TensorFlow gradients: they replace `.grad`, eagerly or traced into a compiled step."""
