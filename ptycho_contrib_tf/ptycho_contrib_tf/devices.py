@@ -26,7 +26,9 @@ class Devices:
             raise InputError("engine.device is 'cuda', but TensorFlow finds no CUDA device; use 'auto' or 'cpu'.")
         present = len(tf.config.list_logical_devices(kind))
         if count > present:
-            raise InputError(f"engine.devices is {count}, but TensorFlow finds {present} {kind}(s); use at most so many.")
+            raise InputError(
+                f"engine.devices is {count}, but TensorFlow finds {present} {kind}(s); use at most so many."
+            )
         return cls(tuple(f"{kind}:{number}" for number in range(count)))
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from ptycho_contrib_tf.consistency import GroupMerger
 from ptycho_contrib_tf.devices import Device, Devices
 from ptycho_contrib_tf.forward import Forward
 from ptycho_contrib_tf.instrument import Instrument, trained_instrument
-from ptycho_contrib_tf.isolation import own_precision, own_randomness, use_threads
+from ptycho_contrib_tf.isolation import Precision, own_precision, own_randomness, use_threads
 from ptycho_contrib_tf.library import tf
 from ptycho_contrib_tf.network import PatternNetwork
 from ptycho_contrib_tf.objective import Objective
@@ -30,7 +30,7 @@ from ptycho_host.training.sampling import GroupSampler, prediction_groups
 from ptycho_host.training.state import TrainingState
 
 ON_CPU, ON_GPU = 8, 256
-"""Groups of patterns a prediction step. On CPUs the memory of large batches takes longer to get than to compute with."""
+"""Groups of patterns a prediction step. On CPUs it takes longer to get the memory of large batches than to compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class KerasEngine:
     """Trains and predicts with TensorFlow and Keras (`ptycho_host.contracts.TrainingEngine`)."""
 
     device: Device
-    precision: Literal["32-true", "bf16-mixed"]
+    precision: Precision
     devices: int
     threads: int | None
     prediction_batch: int | None
@@ -47,8 +47,8 @@ class KerasEngine:
     trainable_intensity_scale: bool
 
     def workbench(self) -> KerasWorkbench:
-        """Single components, on the engine's device."""
-        return KerasWorkbench(self.device)
+        """Single components, on the engine's device and in its precision."""
+        return KerasWorkbench(self.device, self.precision)
 
     def train(self, problem: TrainingProblem, components: TrainingComponents, run: RunContext) -> Bundle:
         """Train the generator; raises RunFailedError when training diverges, BundleError for a foreign checkpoint."""
@@ -142,7 +142,7 @@ def build(
     *,
     device: Annotated[Device, Field(description="where to compute; auto takes a GPU if there is one")] = "auto",
     precision: Annotated[
-        Literal["32-true", "bf16-mixed"], Field(description="arithmetic of the network; the physics is always float32")
+        Precision, Field(description="arithmetic of the network; the physics is always float32")
     ] = "32-true",
     devices: Annotated[int, Field(ge=1, description="devices of this machine to train on (MirroredStrategy)")] = 1,
     threads: Annotated[

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import numpy as np
 
 from ptycho_contrib_tf.library import keras, tf
 
-POLICIES = {"32-true": "float32", "bf16-mixed": "mixed_bfloat16"}
+Precision = Literal["32-true", "bf16-mixed"]
+POLICIES: dict[Precision, str] = {"32-true": "float32", "bf16-mixed": "mixed_bfloat16"}
 
 
 @contextmanager
@@ -28,7 +30,7 @@ def own_randomness(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def own_precision(precision: str) -> Iterator[None]:
+def own_precision(precision: Precision) -> Iterator[None]:
     """Layers that are built inside the block compute in `precision`."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(POLICIES[precision])

@@ -45,7 +45,8 @@ def canvas_coordinates(positions: NDArray[np.float64], pixels: int) -> NDArray[n
     The canvas starts just before the first patch of the group.
     """
     corner, fraction = corners_and_fractions(positions, pixels)
-    return (corner - corner.min(axis=-2, keepdims=True) + BEFORE + fraction).astype(np.float32)
+    first: NDArray[np.float32] = (corner - corner.min(axis=-2, keepdims=True) + BEFORE + fraction).astype(np.float32)
+    return first
 
 
 def interpolation_matrices(
@@ -60,12 +61,10 @@ def interpolation_matrices(
 
 
 def transform(rows: tf.Tensor, image: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    """rows @ image @ columns^T with real matrices, of a real or complex image.
+    """Rows @ image @ columns^T with real matrices, of a real or complex image.
 
     With interpolation matrices it cuts patches from canvases; with their transposes it places patches.
     """
     if image.dtype.is_complex:
-        return tf.complex(
-            transform(rows, tf.math.real(image), columns), transform(rows, tf.math.imag(image), columns)
-        )
+        return tf.complex(transform(rows, tf.math.real(image), columns), transform(rows, tf.math.imag(image), columns))
     return tf.matmul(tf.matmul(rows, image), columns, transpose_b=True)

@@ -55,8 +55,9 @@ class PatternFeed:
         """All that a step needs of its batches (A, G, K): arrays by name, (A, G·K/C, C, N, N) and (A, G, K, 2)."""
         seen = batches.reshape(len(batches), -1, self.channels)
         arrays: dict[str, NDArray[Any]] = {AMPLITUDE: self.amplitude(seen)}
-        if self.truth is not None:
-            arrays[TRUTH] = self.true_patches(seen)
+        truth = self.true_patches(seen)
+        if truth is not None:
+            arrays[TRUTH] = truth
         if self.merger is not None:
             arrays[COORDINATES] = self.merger.coordinates(batches)
         return arrays

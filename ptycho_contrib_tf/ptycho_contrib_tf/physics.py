@@ -51,7 +51,7 @@ def squared_modulus(values: tf.Tensor) -> tf.Tensor:
 
 
 def unit(values: tf.Tensor) -> tf.Tensor:
-    """z / |z|, and 1 where z is zero."""
+    """Z / |z|, and 1 where z is zero."""
     angle = tf.math.angle(values)
     return tf.complex(tf.cos(angle), tf.sin(angle))
 

@@ -103,21 +103,23 @@ class KerasSteps:
 
     def _update(self, data: Tensors) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """The step on one device: gradients of its share, averaged over batches and devices, clipped, applied."""
-        trained = self.network.trained
+        variables = self.network.trained
         batches = data[AMPLITUDE].shape[0]
-        losses, sums = [], [None] * len(trained)
+        losses: list[tf.Tensor] = []
+        sums: list[tf.Tensor | None] = [None] * len(variables)
         for number in range(batches):
             loss, gradients = self.gradients({name: tensor[number] for name, tensor in data.items()})
             losses.append(loss)
             sums = [_sum(before, gradient) for before, gradient in zip(sums, gradients, strict=True)]
-        parameters = [TrainedVariable(data=variable, grad=total) for variable, total in zip(trained, sums, strict=True)]
+        parameters = [TrainedVariable(data, grad) for data, grad in zip(variables, sums, strict=True)]
         found = [parameter for parameter in parameters if parameter.grad is not None]
         replicas = self._strategy.num_replicas_in_sync
         for parameter, total in zip(found, _over_devices([parameter.grad for parameter in found]), strict=True):
             parameter.grad = total / (batches * replicas)
         report = self._clip(parameters)
         # Keras sums over the devices, which agree already.
-        self._optimiser.apply([parameter.grad / replicas for parameter in found], [parameter.data for parameter in found])
+        shares = [parameter.grad / replicas for parameter in found]
+        self._optimiser.apply(shares, [parameter.data for parameter in found])
         norm, clipped = (tf.cast(value, tf.float32) for value in (report.norm, report.clipped))
         return tf.add_n(losses) / batches, norm, clipped
 

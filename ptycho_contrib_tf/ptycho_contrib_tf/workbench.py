@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho_contrib_tf.devices import Device, Devices
-from ptycho_contrib_tf.isolation import own_randomness
+from ptycho_contrib_tf.isolation import Precision, own_precision, own_randomness, reseed
 from ptycho_contrib_tf.library import keras, tf
 from ptycho_contrib_tf.physics import diffraction_amplitude
 from ptycho_contrib_tf.steps import TrainedVariable
@@ -24,10 +25,16 @@ class KerasWorkbench:
     """Components on one device, uncompiled (`ptycho_host.contracts.Workbench`)."""
 
     device: Device
+    precision: Precision
 
-    def seeded(self, seed: int) -> AbstractContextManager[None]:
-        """Keras' random numbers from `seed` inside the block, and the caller's afterwards."""
-        return own_randomness(seed)
+    @contextmanager
+    def seeded(self, seed: int) -> Iterator[None]:
+        """Keras' random numbers from `seed` inside the block, and the caller's afterwards.
+
+        A generator that is built inside it computes in the precision of the workbench.
+        """
+        with own_randomness(seed), own_precision(self.precision):
+            yield
 
     def patches(self, generator: keras.Model, inputs: GeneratorInputs) -> NDArray[Any]:
         """What the generator makes of the inputs when it is not trained."""
@@ -44,6 +51,7 @@ class KerasWorkbench:
         """One step against the gradient of the mean squared difference of amplitudes."""
         with self._place():
             arranged = _tensors(inputs)
+            reseed(generator, random.getrandbits(31))
             with tf.GradientTape() as tape:
                 patches = generator(inputs=arranged, training=True)
                 predicted = diffraction_amplitude(patches, tf.constant(probe))
