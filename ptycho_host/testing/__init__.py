@@ -1,0 +1,19 @@
+"""Conformance suites and fixtures for authors of plugins: inherit the suite of your component's kind.
+
+    from ptycho_host.testing import GeneratorConformance
+
+    class TestMynet(GeneratorConformance):
+        name = "mynet"
+        options = {"width": 8}
+
+Each test's failure is one sentence: which component, what it does, what is due. Needs pytest; fixtures are in
+`ptycho_host.testing.fixtures`.
+"""
+
+from __future__ import annotations
+
+from ptycho_host.testing.clippers import ClipperConformance
+from ptycho_host.testing.generators import GeneratorConformance
+from ptycho_host.testing.losses import LossConformance
+
+__all__ = ["ClipperConformance", "GeneratorConformance", "LossConformance"]
