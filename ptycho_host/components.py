@@ -7,8 +7,9 @@ in `ptycho_host.contracts`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,28 @@ class Component:
     kind: ClassVar[str] = "component"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.replace("_", "").replace("-", "").isalnum():
-            raise ValueError(f"a component's name must be letters, digits, '_' or '-': {self.name!r}")
-        if not isinstance(self.target, str) or not all(self.target.partition(":")[::2]):
-            raise ValueError(f"target of {self.kind} '{self.name}' must read 'module:attribute': {self.target!r}")
+        for field, (fits, due) in _FIELDS.items():
+            if hasattr(self, field) and not fits(value := getattr(self, field)):
+                raise ValueError(f"{field} of {self.kind} {self.name!r} must be {due}, not {value!r}")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.replace("_", "").replace("-", "").isalnum()
+
+
+# What lists and look-ups rely on: a descriptor that breaks it shall fail in its own plugin, not in the host later on.
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (_is_name, "letters, digits, '_' or '-'"),
+    "summary": (lambda value: isinstance(value, str) and "\n" not in value, "one line of text"),
+    "target": (lambda value: isinstance(value, str) and all(value.partition(":")[::2]), "'module:attribute'"),
+    "backend": (lambda value: value is None or _is_name(value), "the name of a tensor library, or None"),
+    "scope": (lambda value: value in ("pattern", "scan"), "'pattern' or 'scan'"),
+    "supervised": (lambda value: isinstance(value, bool), "True or False"),
+    "suffixes": (
+        lambda value: isinstance(value, tuple) and all(isinstance(part, str) and part[:1] == "." for part in value),
+        "a tuple such as ('.npz',)",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
 from ptycho_host.components import Component
+from ptycho_host.errors import PluginError, PtychoError
 from ptycho_host.options import OptionSchema
 from ptycho_host.plugins import Host, Registration
+from ptycho_host.problems import advice, cause
+from ptycho_host.standard_output import kept_clear
+from ptycho_host.tracing import TRACE_VARIABLE, traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,27 @@ class ConfiguredComponent:
         return {"name": self.chosen, **self.options.model_dump(mode="json", exclude_none=True)}
 
     def build(self, *supplied: Any) -> Any:
-        """Call the factory with the options and as many of the `supplied` arguments as it takes."""
+        """Call the factory with the options and as many of the `supplied` arguments as it takes.
+
+        Raises PluginError when the factory fails with anything else than an error of `ptycho_host.errors`.
+        """
         factory = self.registration.load()
         accepted = OptionSchema(factory, self.registration.label).supplied
         values = {name: getattr(self.options, name) for name in type(self.options).model_fields}
-        return factory(*supplied[:accepted], **values)
+        with kept_clear(), traced("build", distribution=self.registration.distribution, target=self.component.target):
+            return self._call(factory, supplied[:accepted], values)
+
+    def _call(self, factory: Callable[..., Any], supplied: Sequence[Any], values: Mapping[str, Any]) -> Any:
+        try:
+            return factory(*supplied, **values)
+        except (PtychoError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # a factory may fail in any way, sys.exit among them
+            origin = self.registration.distribution
+            raise PluginError(
+                f"{self.registration.label} could not be built: {cause(error)}; {advice(error, origin)} "
+                f"({TRACE_VARIABLE}=1 shows the traceback)."
+            ) from error
 
 
 def configure(

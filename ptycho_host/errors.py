@@ -53,6 +53,10 @@ class BrokenComponentError(InputError):
     """A component is registered, but its target cannot be imported or used."""
 
 
+class PluginError(PtychoError):
+    """The code of a plugin failed while it was at work; the sentence says whose it is."""
+
+
 class BundleError(InputError):
     """A bundle or checkpoint is missing, incomplete or altered."""
 

@@ -3,6 +3,9 @@
 A plugin is a module with functions of these names, marked with `@hookimpl`, named by an entry point of the
 group `ptycho`. The component hooks return descriptors from `ptycho_host.components`; they run at start-up and
 must import nothing heavy. The observer hooks receive immutable records from `ptycho_host.records`.
+
+A plugin module may say for which version of this surface it is written, `ptycho_api = 1`; without it, the current one
+is assumed.
 """
 
 from __future__ import annotations
@@ -17,6 +20,16 @@ if TYPE_CHECKING:
 
 PROJECT = "ptycho"
 """Name of the pluggy project and of the entry-point group."""
+
+API_VERSION = 1
+"""Version of this surface: hooks, descriptors, contracts, records.
+
+It grows by one when any of them changes so that a plugin written before would not work any more; what is only added
+leaves it alone. The host refuses a plugin that declares another version, and says which of the two to update.
+"""
+
+API_ATTRIBUTE = "ptycho_api"
+"""The attribute of a plugin module that declares its version."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

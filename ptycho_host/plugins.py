@@ -1,116 +1,70 @@
-"""Finding plugins, keeping broken ones from harming the others, and looking components up by name."""
+"""The plugins that take part, and looking up by name what they bring."""
 
 from __future__ import annotations
 
-import os
-import sys
-import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import redirect_stdout
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import cached_property
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
 
-import pluggy
-
-from ptycho_host import hookspecs
 from ptycho_host.catalogue import Catalogue
-from ptycho_host.components import KINDS, Component
+from ptycho_host.components import KINDS
+from ptycho_host.discovery import (
+    LOAD_VARIABLE,
+    PLURALS,
+    Candidate,
+    Plugin,
+    installed,
+    load,
+    new_manager,
+)
 from ptycho_host.errors import (
     AmbiguousComponentError,
     BackendError,
-    BrokenComponentError,
     InputError,
     UnknownComponentError,
     close_match_hint,
     quoted,
 )
+from ptycho_host.problems import PluginWarning, Problem, cause, traceback_of
+from ptycho_host.registration import Registration
+from ptycho_host.tracing import traced, tracing
 
-LOAD_VARIABLE = "PTYCHO_LOAD_PLUGINS"
-"""Environment variable: entry points or distributions to load, separated by commas; empty loads none."""
-
-HOST_DISTRIBUTION = "ptycho-host"
-
-PLURALS = {kind: f"ptycho_{kind}s" if kind != "loss" else "ptycho_losses" for kind in KINDS}
-"""The hook that brings each kind of component."""
-
-
-class PluginWarning(UserWarning):
-    """A plugin or one of its hooks failed and was left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A component and the distribution that brings it."""
-
-    component: Component
-    distribution: str
-    version: str = ""
-
-    @property
-    def label(self) -> str:
-        """`generator 'fno' (ptycho-contrib-fno)`, for messages."""
-        return f"{self.component.kind} '{self.component.name}' ({self.distribution})"
-
-    def load(self) -> Callable[..., Any]:
-        """Import the factory; raises BrokenComponentError that names the target and the distribution."""
-        module_name, _, attribute = self.component.target.partition(":")
-        try:
-            target: Any = import_module(module_name)
-            for part in attribute.split("."):
-                target = getattr(target, part)
-        except (Exception, SystemExit) as error:
-            raise BrokenComponentError(
-                f"{self.label} cannot be used: {self.component.target} failed with "
-                f"{type(error).__name__}: {error}; {_advice(error, self.distribution)}."
-            ) from error
-        if not callable(target):
-            raise BrokenComponentError(f"{self.label} cannot be used: {self.component.target} is not a function.")
-        return cast("Callable[..., Any]", target)
-
-
-@dataclass(frozen=True, slots=True)
-class PluginProblem:
-    """Why a plugin was left out: whose it is, what happened, what to do, and the traceback for `doctor`."""
-
-    plugin: str
-    distribution: str
-    message: str
-    advice: str
-    details: str = ""
-
-    def __str__(self) -> str:
-        return f"plugin '{self.plugin}' of {self.distribution} was left out: {self.message}"
+__all__ = [
+    "LOAD_VARIABLE",
+    "PLURALS",
+    "Host",
+    "Plugin",
+    "PluginWarning",
+    "Problem",
+    "Registration",
+]
 
 
 class Host:
     """The plugins that take part, and the components they bring.
 
     `Host([module, …])` takes plugin modules explicitly and discovers nothing; `Host.discover()` loads every entry
-    point of the group `ptycho`. A plugin that cannot be taken over is a PluginWarning and an entry of `problems`.
+    point of the group `ptycho`. What is wrong with a plugin is a PluginWarning and an entry of `problems`.
     """
 
     def __init__(self, plugins: Iterable[object] = (), *, catalogue: Catalogue | None = None) -> None:
         self._catalogue = catalogue
-        self.problems: list[PluginProblem] = []
-        self._registrations: list[Registration] = []
+        self.plugins: list[Plugin] = []
+        self.problems: list[Problem] = []
         self._observers_warned: set[str] = set()
-        self._manager = _new_manager()
+        self._manager = new_manager()
         for plugin in plugins:
-            name = getattr(plugin, "__name__", type(plugin).__name__)
-            self._add(lambda plugin=plugin: plugin, name, name.partition(".")[0], "")  # type: ignore[misc]
+            self._add(Candidate.of_object(plugin))
 
     @classmethod
     def discover(cls) -> Host:
         """The host with all installed plugins that `PTYCHO_LOAD_PLUGINS` admits."""
         host = cls()
-        found = [(entry_point, *_origin(entry_point)) for entry_point in entry_points(group=hookspecs.PROJECT)]
-        for entry_point, distribution, version in sorted(found, key=lambda entry: (entry[0].name, entry[1])):
-            if _admitted(entry_point.name, distribution):
-                host._add(entry_point.load, entry_point.name, distribution, version)
+        candidates, problems = installed()
+        for problem in problems:
+            host._note(problem)
+        for candidate in candidates:
+            host._add(candidate)
         return host
 
     @cached_property
@@ -176,90 +130,50 @@ class Host:
             )
         return fitting[0]
 
+    def duplicates(self) -> Iterator[Problem]:
+        """Components that several distributions bring."""
+        origins: dict[tuple[str, str, str | None], list[str]] = {}
+        for entry in self.registrations():
+            origins.setdefault(entry.key, []).append(entry.distribution)
+        for (kind, name, _), found in origins.items():
+            if len(found) > 1:
+                yield Problem(
+                    f"{kind} '{name}' is brought by {' and '.join(found)}",
+                    "name it as distribution:name or uninstall one",
+                )
+
     def notify(self, record: object) -> None:
         """Tell the observers; the record's class decides the hook. An observer's failure is a warning, once."""
         name = type(record).__name__
-        hook_name = "ptycho_" + "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]
-        for implementation in getattr(self._manager.hook, hook_name).get_hookimpls():
+        hook = "ptycho_" + "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            observer = f"{implementation.plugin_name}.{hook}"
             try:
-                # As everywhere in pluggy, an implementation may leave out arguments that it does not need.
-                implementation.function(*(record for _ in implementation.argnames))
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - an observer may fail in any way, the run goes on
-                key = f"{implementation.plugin_name}.{hook_name}"
-                if key not in self._observers_warned:
-                    self._observers_warned.add(key)
-                    message = f"observer {key} failed with {type(error).__name__}: {error}; the run goes on."
+                with traced("hook", plugin=implementation.plugin_name, hook=hook):
+                    # As everywhere in pluggy, an implementation may leave out arguments that it does not need.
+                    implementation.function(*(record for _ in implementation.argnames))
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - an observer may fail in any way, the run goes on
+                if observer not in self._observers_warned:
+                    self._observers_warned.add(observer)
+                    details = f"\n{traceback_of(error)}" if tracing() else ""
+                    message = f"observer {observer} failed with {cause(error)}; the run goes on.{details}"
                     warnings.warn(message, PluginWarning, stacklevel=2)
 
-    def _add(self, load: Callable[[], object], name: str, distribution: str, version: str) -> None:
-        """Load one plugin; take it over whole, or note the problem and take nothing."""
-        try:
-            # A plugin that prints while it loads must not spoil output that a program reads.
-            with redirect_stdout(sys.stderr):
-                plugin = load()
-                trial = _new_manager()
-                trial.register(plugin, name)
-                trial.check_pending()
-                found = [
-                    Registration(component, distribution, version)
-                    for kind in KINDS
-                    for component in _checked(kind, trial)
-                ]
-                # Two distributions may well choose the same name for their entry points.
-                self._manager.register(plugin, f"{distribution}:{name}")
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - so may a plugin
-            problem = PluginProblem(
-                plugin=name,
-                distribution=distribution,
-                message=f"{type(error).__name__}: {error}",
-                advice=_advice(error, distribution),
-                details=traceback.format_exc(),
-            )
-            self.problems.append(problem)
-            warnings.warn(str(problem), PluginWarning, stacklevel=3)
-        else:
-            self._registrations.extend(found)
+    def _add(self, candidate: Candidate) -> None:
+        plugin = load(candidate, self.plugins)
+        self.plugins.append(plugin)
+        if plugin.content is not None:
+            # Two distributions may well choose the same name for their entry points.
+            self._manager.register(plugin.content, f"{candidate.distribution}:{candidate.name}")
+        for problem in plugin.problems:
+            self._note(problem)
 
+    def _note(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        warnings.warn(str(problem), PluginWarning, stacklevel=4)
 
-def _advice(error: BaseException, distribution: str) -> str:
-    # A dotted name is missing inside a package that is there: installing that package again would not help.
-    if isinstance(error, ModuleNotFoundError) and error.name and "." not in error.name:
-        return f"run 'pip install {error.name}'"
-    return f"update, remove or report {distribution}"
-
-
-def _new_manager() -> pluggy.PluginManager:
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    return manager
-
-
-def _checked(kind: str, manager: pluggy.PluginManager) -> Iterator[Component]:
-    """The components of a kind that one plugin returns; raises TypeError for anything that is not one."""
-    seen: set[tuple[str, str | None]] = set()
-    for implementation in getattr(manager.hook, PLURALS[kind]).get_hookimpls():
-        returned = implementation.function()
-        if not isinstance(returned, list | tuple):
-            raise TypeError(f"{PLURALS[kind]} returned {type(returned).__name__} where a list of descriptors is due")
-        for component in returned:
-            if type(component) is not KINDS[kind]:
-                raise TypeError(f"{PLURALS[kind]} returned {component!r}, which is not a {KINDS[kind].__name__}")
-            if (component.name, component.backend) in seen:
-                raise ValueError(f"{PLURALS[kind]} returned '{component.name}' twice")
-            seen.add((component.name, component.backend))
-            yield component
-
-
-def _origin(entry_point: EntryPoint) -> tuple[str, str]:
-    distribution = entry_point.dist
-    if distribution is None:
-        return entry_point.value.partition(".")[0], ""
-    return distribution.name, distribution.version
-
-
-def _admitted(name: str, distribution: str) -> bool:
-    # The host's own entry point is no plugin of somebody: without it there would be no command to run.
-    if LOAD_VARIABLE not in os.environ or distribution == HOST_DISTRIBUTION:
-        return True
-    wanted = {part.strip() for part in os.environ[LOAD_VARIABLE].split(",")}
-    return name in wanted or distribution in wanted
+    @property
+    def _registrations(self) -> list[Registration]:
+        return [registration for plugin in self.plugins for registration in plugin.registrations]

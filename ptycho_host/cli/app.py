@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_command as command_of
 
-from ptycho_host.cli.console import host_of, warn_of_problems
-from ptycho_host.cli.grouped_help import GroupedCommand
+from ptycho_host.cli.commands import typer_command
+from ptycho_host.cli.console import Session, host_of, warn_of_problems
 from ptycho_host.errors import PtychoError, UnknownComponentError, close_match_hint, quoted
-from ptycho_host.plugins import Registration
+from ptycho_host.plugins import PluginWarning
+from ptycho_host.problems import traceback_of
+from ptycho_host.tracing import tracing
 
 if TYPE_CHECKING:
     from typer.core import TyperCommand
@@ -24,7 +25,7 @@ class PluginGroup(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names, ours in the order of work, then those of other distributions."""
-        ours = ["train", "reconstruct", "simulate", "inspect", "plugins"]
+        ours = ["train", "reconstruct", "compare", "simulate", "inspect", "plugins"]
         names = {entry.component.name for entry in host_of(ctx).registrations("command")}
         return [name for name in ours if name in names] + sorted(names - set(ours))
 
@@ -48,18 +49,7 @@ class PluginGroup(TyperGroup):
                 return super().resolve_command(ctx, args)
             hint = host_of(ctx).catalogue.install_hint("command", name) or close_match_hint(name, names)
             raise UnknownComponentError(f"there is no command '{name}'.{hint} Commands: {quoted(names)}.")
-        return name, _loaded(host_of(ctx).find("command", name)), args[1:]
-
-
-def _loaded(registration: Registration) -> Any:
-    target = registration.load()
-    if isinstance(target, typer.Typer):
-        return command_of(target)
-    single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(
-        name=registration.component.name, cls=GroupedCommand, help=target.__doc__ or registration.component.summary
-    )(target)
-    return command_of(single)
+        return name, typer_command(host_of(ctx).find("command", name)), args[1:]
 
 
 app = typer.Typer(
@@ -98,15 +88,31 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def main() -> None:
-    """Run `ptycho`; what a user can cause ends as one sentence and an exit code, never as a traceback."""
+    """Run `ptycho`; what a user or a plugin can cause ends as one sentence and an exit code, never as a traceback."""
     warnings.showwarning = _show_warning
+    # Python's own `-W error` is for tests of code: the fault of an observer must not end a run.
+    warnings.simplefilter("always", PluginWarning)
+    session = Session()
     try:
         # The same name for `ptycho` and `python -m ptycho_host`.
-        app(prog_name="ptycho")
+        app(prog_name="ptycho", obj=session)
     except PtychoError as error:
-        typer.echo(f"error: {error}", err=True)
-        for note in getattr(error, "__notes__", ()):
-            typer.echo(note, err=True)
-        sys.exit(error.exit_code)
+        _end(error)
     except BrokenPipeError:
         sys.exit(1)
+    except (Exception, SystemExit) as error:
+        from ptycho_host.blame import blame
+
+        blamed = blame(error, session.host)
+        if blamed is None:
+            raise
+        _end(blamed)
+
+
+def _end(error: PtychoError) -> None:
+    if tracing():
+        typer.echo(traceback_of(error).rstrip(), err=True)
+    typer.echo(f"error: {error}", err=True)
+    for note in getattr(error, "__notes__", ()):
+        typer.echo(note, err=True)
+    sys.exit(error.exit_code)

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import typer
 
 from ptycho_host.errors import ConfigError, InputError, quoted
 from ptycho_host.plugins import Host, PluginWarning
+from ptycho_host.tracing import tracing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,21 +24,32 @@ if TYPE_CHECKING:
     from ptycho_host.workflows.run import Run
 
 
-def host_of(ctx: Any) -> Host:
-    """The plugins of this call of `ptycho`, discovered once; `warn_of_problems` says which were left out."""
-    root = ctx.find_root()
-    if not isinstance(root.obj, Host):
+class Session:
+    """One call of `ptycho`; its plugins are discovered when they are first asked for."""
+
+    @cached_property
+    def host(self) -> Host:
+        """The installed plugins; `warn_of_problems` says what is wrong with them."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PluginWarning)
-            root.obj = Host.discover()
-    host: Host = root.obj
+            return Host.discover()
+
+
+def host_of(ctx: Any) -> Host:
+    """The plugins of this call of `ptycho`."""
+    root = ctx.find_root()
+    if not isinstance(root.obj, Session):
+        root.obj = Session()
+    host: Host = root.obj.host
     return host
 
 
 def warn_of_problems(host: Host) -> None:
-    """One line for each plugin that was left out."""
+    """One line for each thing that is wrong with a plugin; with its traceback if PTYCHO_TRACE is set."""
     for problem in host.problems:
         say(f"warning: {problem} (`ptycho plugins doctor` says more)")
+        if problem.details and tracing():
+            say(problem.details.rstrip())
 
 
 def console() -> Console:

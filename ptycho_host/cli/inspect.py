@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ptycho_host.cli.console import host_of
+from ptycho_host.standard_output import kept_clear
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,7 +26,8 @@ def inspect(
     from ptycho_host.metrics.scan_summary import summarise
     from ptycho_host.workflows.scans import load_scan
 
-    scan = load_scan(source, host=host_of(ctx))
+    with kept_clear():
+        scan = load_scan(source, host=host_of(ctx))
     summary = summarise(scan)
     if as_json:
         import json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ from ptycho_host.cli.console import host_of, warn_of_problems
 from ptycho_host.errors import BrokenComponentError
 
 if TYPE_CHECKING:
-    from ptycho_host.plugins import Host, Registration
+    from ptycho_host.plugins import Host, Problem, Registration
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,7 +36,7 @@ def list_components(
     if as_json:
         import json
 
-        typer.echo(json.dumps([_as_json(entry) for entry in entries], indent=2))
+        typer.echo(json.dumps(_as_json(host, entries), indent=2))
         return
     rows = [
         (
@@ -84,48 +85,46 @@ def show(
 @app.command()
 def doctor(ctx: typer.Context) -> None:
     """Load every component and say what is broken and how to mend it; exit code 1 when something is."""
+    from ptycho_host.doctor import broken_components, shadowed_modules
+
     host = host_of(ctx)
-    for problem in host.problems:
-        typer.echo(f"BROKEN  plugin '{problem.plugin}' of {problem.distribution}: {problem.message}")
+    _print_columns([
+        ("plugin", "distribution", "version", "API", "loaded in", "components"),
+        *(
+            (
+                plugin.candidate.name,
+                plugin.candidate.distribution,
+                plugin.candidate.version,
+                str(plugin.api or "?"),
+                f"{plugin.seconds:.3f} s",
+                "left out" if plugin.content is None else str(len(plugin.registrations)),
+            )
+            for plugin in host.plugins
+        ),
+    ])  # fmt: skip
+    found = 0
+    for problem in (
+        *host.problems, *host.duplicates(), *shadowed_modules(host), *broken_components(host), *_broken_commands(host),
+    ):  # fmt: skip
+        found += 1
+        typer.echo(f"PROBLEM {problem.message}")
         typer.echo(f"        what to do: {problem.advice}")
-        typer.echo("".join(f"        | {line}\n" for line in problem.details.rstrip().splitlines()), nl=False)
-    broken = len(host.problems)
-    for entry in host.registrations():
-        message = _check_component(entry)
-        if message is not None:
-            broken += 1
-            typer.echo(f"BROKEN  {message}")
-    for message in _duplicates(host):
-        broken += 1
-        typer.echo(f"BROKEN  {message}")
-    distributions = sorted({entry.distribution for entry in host.registrations()})
-    typer.echo(f"{len(host.registrations())} components of {len(distributions)} distributions, {broken} problems")
-    if broken:
+        typer.echo("".join(f"        | {line}\n" for line in problem.details.splitlines()), nl=False)
+    distributions = {entry.distribution for entry in host.registrations()}
+    typer.echo(f"{len(host.registrations())} components of {len(distributions)} distributions, {found} problems")
+    if found:
         raise typer.Exit(1)
 
 
-def _check_component(entry: Registration) -> str | None:
-    from ptycho_host.options import OptionSchema
+def _broken_commands(host: Host) -> Iterator[Problem]:
+    from ptycho_host.cli.commands import typer_command
+    from ptycho_host.doctor import as_problem
 
-    try:
-        factory = entry.load()
-        if entry.component.kind != "command":
-            OptionSchema(factory, entry.label)
-    except BrokenComponentError as error:
-        return str(error)
-    return None
-
-
-def _duplicates(host: Host) -> list[str]:
-    origins: dict[tuple[str, str, str | None], list[str]] = {}
-    for entry in host.registrations():
-        key = (entry.component.kind, entry.component.name, entry.component.backend)
-        origins.setdefault(key, []).append(entry.distribution)
-    return [
-        f"{kind} '{name}' is brought by {' and '.join(found)}; name it as distribution:name or uninstall one"
-        for (kind, name, _), found in origins.items()
-        if len(found) > 1
-    ]
+    for entry in host.registrations("command"):
+        try:
+            typer_command(entry)
+        except BrokenComponentError as error:
+            yield as_problem(error, entry)
 
 
 def _check_kind(host: Host, kind: str) -> None:
@@ -136,15 +135,45 @@ def _check_kind(host: Host, kind: str) -> None:
         raise InputError(f"there is no kind '{kind}'.{close_match_hint(kind, KINDS)} Kinds: {quoted(KINDS)}.")
 
 
-def _as_json(entry: Registration) -> dict[str, Any]:
+def _as_json(host: Host, entries: list[Registration]) -> dict[str, Any]:
+    """What programs may rely on; docs/troubleshooting-plugins.md lists the keys."""
+    from ptycho_host.hookspecs import API_VERSION
+
     return {
-        "kind": entry.component.kind,
-        "name": entry.component.name,
-        "backend": entry.component.backend,
-        "summary": entry.component.summary,
-        "distribution": entry.distribution,
-        "version": entry.version,
-        "target": entry.component.target,
+        "api_version": API_VERSION,
+        "components": [
+            {
+                "kind": entry.component.kind,
+                "name": entry.component.name,
+                "backend": entry.component.backend,
+                "summary": entry.component.summary,
+                "distribution": entry.distribution,
+                "version": entry.version,
+                "target": entry.component.target,
+            }
+            for entry in entries
+        ],
+        "plugins": [
+            {
+                "name": plugin.candidate.name,
+                "distribution": plugin.candidate.distribution,
+                "version": plugin.candidate.version,
+                "module": plugin.candidate.module,
+                "api_version": plugin.api,
+                "seconds": round(plugin.seconds, 6),
+                "left_out": plugin.content is None,
+            }
+            for plugin in host.plugins
+        ],
+        "problems": [
+            {
+                "message": problem.message,
+                "advice": problem.advice,
+                "distribution": problem.distribution or None,
+                "plugin": problem.plugin or None,
+            }
+            for problem in (*host.problems, *host.duplicates())
+        ],
     }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from ptycho_host.components import Clipper, Generator, Loss
 from ptycho_host.errors import AmbiguousComponentError, BrokenComponentError, UnknownComponentError
+from ptycho_host.hookspecs import API_VERSION
 from ptycho_host.plugins import LOAD_VARIABLE, Host, PluginWarning
 from ptycho_host.records import RunFinished, RunStarted
 
@@ -48,16 +49,71 @@ BROKEN = {
     "returns text": (hook("return 'net'"), "returned str where a list of descriptors is due"),
     "returns one descriptor": (hook("return descriptor()"), "returned Generator where a list"),
     "yields": (hook("yield descriptor()"), "returned generator where a list"),
-    "lists text": (hook("return ['net']"), "returned 'net', which is not a Generator"),
-    "lists another kind": (hook("return [descriptor()]", name="ptycho_losses"), "which is not a Loss"),
-    "misspells a hook": (hook("return []", name="ptycho_generator"), "ptycho_generator"),
+    "returns a coroutine": (
+        hook("return (lambda: (yield))()"),
+        "returned generator where a list of descriptors is due",
+    ),
+    "lists text": (hook("return ['net']"), "returned 'net' of type str, where a Generator itself is due"),
+    "lists the class": (hook("return [Generator]"), "of type type, where a Generator itself is due"),
+    "lists another kind": (hook("return [descriptor()]", name="ptycho_losses"), "where a Loss itself is due"),
+    "lists a subclass": (
+        hook("return [type('Mine', (Generator,), {})('net', summary='', target='a:b')]"),
+        "of type Mine, where a Generator itself is due",
+    ),
+    "lists what cannot be shown": (
+        hook("return [type('Odd', (), {'__repr__': lambda self: 1 / 0})()]"),
+        "of type Odd, where a Generator itself is due",
+    ),
+    "misspells a hook": (
+        hook("return []", name="ptycho_generator"),
+        "there is no hook 'ptycho_generator' (the nearest is 'ptycho_generators')",
+    ),
+    "forgets to mark a hook": (
+        hook("return []") + "\ndef ptycho_losses():\n    return []\n",
+        "its function ptycho_losses is not marked with @hookimpl",
+    ),
+    "has no hook at all": ("import ptycho_host", "it has no function marked with @hookimpl"),
+    "raises what is no Exception": ("raise BaseException('gone')", "BaseException: gone"),
+    "raises what cannot be shown": (
+        "class Odd(Exception):\n    def __str__(self):\n        return 1 / 0\nraise Odd",
+        "Odd: its message cannot be shown",
+    ),
+    "raises many lines": (
+        "raise RuntimeError('first\\n  second ' + 'and more ' * 100)",
+        "RuntimeError: first second and",
+    ),
+    "raises nothing to read": ("raise RuntimeError", "was left out: RuntimeError; update"),
+    "is older than the API": (
+        "ptycho_api = 0\n" + hook("return []"),
+        "for version 0 of the plugin API, ptycho-host has 1; update lab-broken: run 'pip install --upgrade lab-broken'",
+    ),
+    "is newer than the API": (
+        "ptycho_api = 2\n" + hook("return []"),
+        "written for version 2 of the plugin API, ptycho-host has 1; update ptycho-host: run 'pip install --upgrade",
+    ),
+    "has an API version that is none": (
+        "ptycho_api = '1.0'\n" + hook("return []"),
+        "ptycho_api is '1.0', where a whole number is due",
+    ),
     "asks for other arguments": (hook("return []", arguments="names"), "names"),
-    "lists a name twice": (hook("return [descriptor(), descriptor()]"), "returned 'net' twice"),
-    "lists a good one, then junk": (hook("return [descriptor('first'), 7]"), "which is not a Generator"),
+    "lists a name twice": (hook("return [descriptor(), descriptor()]"), "lab-broken brings generator 'net' twice"),
+    "lists a good one, then junk": (hook("return [descriptor('first'), 7]"), "of type int, where a Generator"),
     "misnames a component": (hook("return [descriptor('my net')]"), "letters, digits, '_' or '-'"),
     "has a target without attribute": (
         hook("return [Generator('net', summary='', target='net')]"),
-        "must read 'module:attribute'",
+        "target of generator 'net' must be 'module:attribute', not 'net'",
+    ),
+    "has no summary": (
+        hook("return [Generator('net', summary=None, target='a:b')]"),
+        "must be one line of text, not None",
+    ),
+    "has a strange back-end": (
+        hook("return [Generator('net', summary='', target='a:b', backend=7)]"),
+        "must be the name of a tensor library, or None, not 7",
+    ),
+    "has a strange scope": (
+        hook("return [Generator('net', summary='', target='a:b', scope='all')]"),
+        "must be 'pattern' or 'scan', not 'all'",
     ),
 }
 
@@ -70,9 +126,11 @@ def test_a_broken_plugin_is_left_out_whole_and_named(install, source, message):
         host = Host.discover()
     (problem,) = host.problems
     assert (problem.plugin, problem.distribution) == ("mine", "lab-broken")
-    assert message in problem.message
-    assert problem.details.startswith("Traceback")
-    assert message in problem.details
+    assert problem.left_out
+    assert message in str(problem)
+    assert "\n" not in str(problem)
+    assert len(str(problem)) < 1000
+    assert "Traceback (most recent call last)" in problem.details
     assert [str(warning.message) for warning in caught] == [str(problem)]
     assert "'mine' of lab-broken" in str(problem)
     assert [entry for entry in host.registrations() if entry.distribution == "lab-broken"] == []
@@ -144,6 +202,28 @@ def test_two_distributions_with_the_same_component_are_both_named_and_either_can
     assert host.find("loss", "lab-b:shared", "torch").distribution == "lab-b"
 
 
+def test_one_distribution_cannot_bring_a_name_through_two_entry_points(install):
+    install("lab-a", GOOD.format(name="shared"))
+    site = install("lab-b", GOOD.format(name="other"))
+    (site / "lab_a" / "second.py").write_text(GOOD.format(name="shared"))
+    (site / "lab_a-1.2.3.dist-info" / "entry_points.txt").write_text(
+        "[ptycho]\nfirst = lab_a.plugin\nsecond = lab_a.second\n"
+    )
+    with pytest.warns(PluginWarning, match="plugin 'second' of lab-a was left out: lab-a brings loss 'shared' twice"):
+        host = Host.discover()
+    assert host.find("loss", "shared").distribution == "lab-a"
+    assert host.find("loss", "other").distribution == "lab-b"
+
+
+def test_an_entry_point_into_the_package_of_another_distribution_is_left_out(install):
+    install("lab-a", GOOD.format(name="mine"), entry="a")
+    install("lab-b", GOOD.format(name="unused"), entry="b", target="lab_a.plugin")
+    with pytest.warns(PluginWarning, match="'b' of lab-b was left out: its module lab_a.plugin takes part already as"):
+        host = Host.discover()
+    assert host.find("loss", "mine").distribution == "lab-a"
+    assert "uninstall lab-a or lab-b" in host.problems[0].advice
+
+
 def test_twins_on_two_backends_ask_for_the_backend(make_plugin):
     twins = [Loss("l", summary="", target="lab:build", backend=backend) for backend in ("torch", "tensorflow")]
     host = Host([make_plugin("lab", ptycho_losses=twins)])
@@ -176,7 +256,13 @@ def test_components_are_listed_by_kind_then_name(make_plugin):
 
 @pytest.mark.parametrize(
     ("wanted", "expected"),
-    [("lab_a", {"lab-a"}), ("lab-b", {"lab-b"}), (" lab_a , lab-b ", {"lab-a", "lab-b"}), ("", set()), ("x", set())],
+    [
+        ("lab_a", {"lab-a"}),
+        ("lab-b", {"lab-b"}),
+        (" lab_a , lab-b ", {"lab-a", "lab-b"}),
+        ("", set()),
+        ("Lab_B", {"lab-b"}),
+    ],
 )
 def test_the_environment_variable_restricts_what_is_loaded(install, monkeypatch, wanted, expected):
     install("lab-a", GOOD.format(name="a"))
@@ -185,6 +271,23 @@ def test_the_environment_variable_restricts_what_is_loaded(install, monkeypatch,
     monkeypatch.setenv(LOAD_VARIABLE, wanted)
     host = Host.discover()
     assert {entry.distribution for entry in host.registrations()} == expected | {"ptycho-host"}
+    assert host.problems == []
+
+
+def test_a_name_in_the_environment_variable_that_fits_nothing_is_warned_about_once(install, monkeypatch):
+    install("lab-a", GOOD.format(name="a"))
+    monkeypatch.setenv(LOAD_VARIABLE, "lab-aa,lab-a")
+    with pytest.warns(PluginWarning, match=r"PTYCHO_LOAD_PLUGINS names 'lab-aa'.*Did you mean 'lab-a'") as caught:
+        host = Host.discover()
+    assert len(caught) == 1
+    assert {entry.distribution for entry in host.registrations()} == {"lab-a", "ptycho-host"}
+
+
+def test_a_plugin_says_for_which_api_it_is_written_or_is_taken_for_current(make_plugin):
+    declared, silent = (make_plugin(name, ptycho_losses=[]) for name in ("lab_a", "lab_b"))
+    declared.ptycho_api = API_VERSION
+    host = Host([declared, silent])
+    assert [plugin.api for plugin in host.plugins] == [API_VERSION, API_VERSION]
     assert host.problems == []
 
 

@@ -1,0 +1,52 @@
+"""A component together with the distribution that brings it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, cast
+
+from ptycho_host.components import Component
+from ptycho_host.errors import BrokenComponentError
+from ptycho_host.problems import advice, cause
+from ptycho_host.standard_output import kept_clear
+from ptycho_host.tracing import traced
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A component and the distribution that brings it."""
+
+    component: Component
+    distribution: str
+    version: str = ""
+
+    @property
+    def label(self) -> str:
+        """`generator 'fno' (ptycho-contrib-fno)`, for messages."""
+        return f"{self.component.kind} '{self.component.name}' ({self.distribution})"
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """Kind, name and back-end: what must be different for two components to be told apart."""
+        return self.component.kind, self.component.name, self.component.backend
+
+    def load(self) -> Callable[..., Any]:
+        """Import the factory; raises BrokenComponentError that names the target and the distribution."""
+        target = self.component.target
+        module_name, _, attribute = target.partition(":")
+        try:
+            with kept_clear(), traced("import", distribution=self.distribution, target=target):
+                found: Any = import_module(module_name)
+                for part in attribute.split("."):
+                    found = getattr(found, part)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # an import may fail in any way, sys.exit among them
+            raise BrokenComponentError(
+                f"{self.label} cannot be used: {target} failed with {cause(error)}; {advice(error, self.distribution)}."
+            ) from error
+        if not callable(found):
+            raise BrokenComponentError(f"{self.label} cannot be used: {target} is not a function.")
+        return cast("Callable[..., Any]", found)
