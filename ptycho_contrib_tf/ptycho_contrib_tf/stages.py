@@ -1,0 +1,139 @@
+"""Building blocks of convolutional encoders and decoders, channels last.
+
+All weights exist as soon as a block does, and no block knows the size of its images: halved sizes are rounded up, and
+what is doubled is cut to the size that it came from. So any number of pixels comes back as it went in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ptycho_contrib_tf.library import keras, tf
+from ptycho_contrib_tf.options import InputTransform
+
+Activation = str | Callable[[tf.Tensor], tf.Tensor]
+
+
+def convolution(inputs: int, filters: int, activation: Activation) -> keras.Layer:
+    """A 3x3 convolution from `inputs` channels to `filters`."""
+    layer = keras.layers.Conv2D(filters, 3, padding="same", activation=activation)
+    layer.build((None, None, None, inputs))
+    return layer
+
+
+def last_convolution(
+    inputs: int, channels: int, activation: Activation, *, kernel: str = "glorot_uniform", bias: str = "zeros"
+) -> keras.Layer:
+    """A 3x3 convolution to images, in the precision of its weights even where the layers before have a lower one."""
+    layer = keras.layers.Conv2D(
+        channels,
+        3,
+        padding="same",
+        activation=activation,
+        kernel_initializer=kernel,
+        bias_initializer=bias,
+        dtype=keras.config.dtype_policy().variable_dtype,
+    )
+    layer.build((None, None, None, inputs))
+    return layer
+
+
+class ConvolutionPair(keras.layers.Layer):
+    """Two 3x3 convolutions with ReLU: (B, H, W, inputs) to (B, H, W, filters)."""
+
+    def __init__(self, inputs: int, filters: int) -> None:
+        super().__init__()
+        self.first = convolution(inputs, filters, "relu")
+        self.second = convolution(filters, filters, "relu")
+        self.built = True
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        """Features of the images."""
+        return self.second(self.first(images))
+
+
+class Encoder(keras.layers.Layer):
+    """For each number of `filters` a pair of convolutions, then a halving: (B, N, N, inputs) to features."""
+
+    def __init__(self, inputs: int, filters: Sequence[int]) -> None:
+        super().__init__()
+        self.pairs = pairs(inputs, filters)
+        self.built = True
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        """Features at the coarsest size."""
+        for pair in self.pairs:
+            images = tf.nn.max_pool2d(pair(images), ksize=2, strides=2, padding="SAME")
+        return images
+
+
+class Decoder(keras.layers.Layer):
+    """For each number of `filters` a pair of convolutions, then a doubling to the next of the `sizes` it is given."""
+
+    def __init__(self, inputs: int, filters: Sequence[int]) -> None:
+        super().__init__()
+        self.pairs = pairs(inputs, filters)
+        self.built = True
+
+    def call(self, features: tf.Tensor, *, sizes: Sequence[int]) -> tf.Tensor:
+        """(B, m, m, last of the filters), where m is the last of the `sizes`."""
+        for pair, size in zip(self.pairs, sizes, strict=True):
+            features = doubled(pair(features), size)
+        return features
+
+
+def pairs(inputs: int, filters: Sequence[int]) -> list[ConvolutionPair]:
+    """One pair of convolutions for each number of `filters`, each from the channels of the one before."""
+    return [ConvolutionPair(*ends) for ends in zip([inputs, *filters], filters, strict=False)]
+
+
+def scaled(filters: Iterable[float], scale: float) -> list[int]:
+    """Whole numbers of filters nearest to `scale` times the given ones, at least 1."""
+    return [max(1, round(scale * number)) for number in filters]
+
+
+def doubled(images: tf.Tensor, size: int) -> tf.Tensor:
+    """Images (B, n, n, F) with every pixel twice along both axes, cut to (B, size, size, F); size is 2n or 2n - 1."""
+    height, width, features = images.shape[1:]
+    repeated = tf.broadcast_to(images[:, :, None, :, None, :], (tf.shape(images)[0], height, 2, width, 2, features))
+    return tf.reshape(repeated, (-1, 2 * height, 2 * width, features))[:, :size, :size]
+
+
+def halvings(pixels: int, times: int) -> list[int]:
+    """Sizes of images from `pixels` a side on, halved `times` times and rounded up: `times` + 1 numbers."""
+    sizes = [pixels]
+    for _ in range(times):
+        sizes.append((sizes[-1] + 1) // 2)
+    return sizes
+
+
+def margins(size: int, pixels: int) -> tuple[int, int]:
+    """Pixels before and behind an image of `size` a side that bring its pixel size//2 to pixels//2 of `pixels`."""
+    before = pixels // 2 - size // 2
+    return before, pixels - size - before
+
+
+def channels_last(images: tf.Tensor) -> tf.Tensor:
+    """(B, C, N, N) as (B, N, N, C)."""
+    return tf.transpose(images, (0, 2, 3, 1))
+
+
+def channels_first(images: tf.Tensor) -> tf.Tensor:
+    """(B, N, N, C) as (B, C, N, N)."""
+    return tf.transpose(images, (0, 3, 1, 2))
+
+
+def transform_amplitude(amplitude: tf.Tensor, transform: InputTransform) -> tf.Tensor:
+    """The amplitudes on the scale named by `transform`; "sqrt" and "log1p" take negative values for zero."""
+    match transform:
+        case "none":
+            return amplitude
+        case "sqrt":
+            return tf.sqrt(tf.maximum(amplitude, 0))
+        case "log1p":
+            return tf.math.log1p(tf.maximum(amplitude, 0))
+
+
+def complex_object(amplitude: tf.Tensor, phase: tf.Tensor) -> tf.Tensor:
+    """The complex object a exp(i phi) of real amplitude a and phase phi."""
+    return tf.complex(amplitude * tf.cos(phase), amplitude * tf.sin(phase))
