@@ -67,21 +67,23 @@ class PatternFeed:
 
         An error of the scan's source comes out as it is.
         """
-        example = self.read(steps[0])
+        signature = self._signature(*steps.shape[1:])
         failures: list[Exception] = []
 
         def read(batches: Indices) -> list[NDArray[Any]]:
             try:
-                return list(self.read(batches).values())
+                arrays = self.read(batches)
+                return [arrays[name] for name in signature]
             except Exception as failure:
                 failures.append(failure)
                 raise
 
         def load(batches: tf.Tensor) -> dict[str, tf.Tensor]:
-            loaded = tf.numpy_function(read, [batches], [array.dtype for array in example.values()], stateful=False)
+            dtypes = [spec.dtype for spec in signature.values()]
+            tensors = tf.numpy_function(read, [batches], dtypes, stateful=False)
             return {
-                name: tf.ensure_shape(tensor, array.shape)
-                for (name, array), tensor in zip(example.items(), loaded, strict=True)
+                name: tf.ensure_shape(tensor, spec.shape)
+                for (name, spec), tensor in zip(signature.items(), tensors, strict=True)
             }
 
         dataset = tf.data.Dataset.from_tensor_slices(steps).map(load, num_parallel_calls=1).prefetch(AHEAD)
@@ -91,3 +93,13 @@ class PatternFeed:
             if failures:
                 raise failures[0] from None
             raise
+
+    def _signature(self, batches: int, groups: int, members: int) -> dict[str, tf.TensorSpec]:
+        """Shapes and types of what `read` returns."""
+        seen = (batches, groups * members // self.channels, self.channels, self.scan.pixels, self.scan.pixels)
+        signature = {AMPLITUDE: tf.TensorSpec(seen, tf.float32)}
+        if self.truth is not None:
+            signature[TRUTH] = tf.TensorSpec(seen, tf.complex64)
+        if self.merger is not None:
+            signature[COORDINATES] = tf.TensorSpec((batches, groups, members, 2), tf.float32)
+        return signature

@@ -66,23 +66,19 @@ class KerasSteps:
         self._clip = clip
         self._forward = forward
         self._variables = network_weights(network)
-        self._upcoming: Iterator[dict[str, tf.Tensor]] | None = None
+        self._upcoming: Iterator[dict[str, tf.Tensor]] = iter(())
         self.gradients = tf.function(self._loss_and_gradients, jit_compile=xla, autograph=False)
         self.update = tf.function(self._update_everywhere, autograph=False)
 
-    def begin_epoch(self, seed: int, steps: Indices | None = None) -> None:
-        """Random numbers, such as those of dropout, from `seed`; `steps` (S, A, G, K) are read ahead."""
+    def begin_epoch(self, seed: int, steps: Indices) -> None:
+        """Random numbers, such as those of dropout, from `seed`; patterns of `steps` (S, A, G, K) are read ahead."""
         reseed(self.network.generator, seed)
-        self._upcoming = self._feed.stream(steps) if steps is not None else None
+        self._upcoming = self._feed.stream(steps)
 
     def step(self, batches: Indices, rate: float) -> tuple[tf.Tensor, ClipReport]:
-        """One step at learning rate `rate` on batches (A, G, K)."""
-        if self._upcoming is not None:
-            data = next(self._upcoming)
-        else:
-            data = {name: tf.constant(array) for name, array in self._feed.read(batches).items()}
+        """The next step of the epoch at learning rate `rate`, on its batches (A, G, K)."""
         self._optimiser.learning_rate.assign(rate)
-        loss, norm, clipped = self.update(self._shared(data))
+        loss, norm, clipped = self.update(self._shared(next(self._upcoming)))
         return loss, ClipReport(float(norm), float(clipped))
 
     def _shared(self, data: Tensors) -> tuple[Tensors, ...] | Tensors:

@@ -35,8 +35,11 @@ class TrainingSteps(Protocol):
     rank: int
     world: int
 
-    def begin_epoch(self, seed: int) -> None:
-        """All random numbers of the epoch come from `seed`."""
+    def begin_epoch(self, seed: int, steps: Indices) -> None:
+        """All random numbers of the epoch come from `seed`.
+
+        steps: (S, A, G, K), what `step` will be given, in that order: an engine may read ahead. An epoch can end early.
+        """
         ...
 
     def step(self, batches: Indices, rate: float) -> tuple[Tensor, ClipReport]:
@@ -140,10 +143,10 @@ class TrainingLoop:
     def _epoch(self) -> EpochReport:
         """One pass over the groups; raises TrainingSetback when loss or gradients stop being numbers."""
         started, state, steps = time.monotonic(), self.state, self.steps
-        seeds = np.random.SeedSequence([state.seed, state.epoch, steps.rank])
-        steps.begin_epoch(int(seeds.generate_state(1)[0]))
         groups = self.sampler.groups(state.epoch)
         batches = steps_of(groups, self.options.batch_size, self.options.accumulate, steps.rank, steps.world)
+        seeds = np.random.SeedSequence([state.seed, state.epoch, steps.rank])
+        steps.begin_epoch(int(seeds.generate_state(1)[0]), batches)
         losses: list[Tensor] = []
         reports: list[ClipReport] = []
         for number, step in enumerate(batches):

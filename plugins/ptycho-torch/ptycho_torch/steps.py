@@ -44,8 +44,8 @@ class FabricSteps:
         self._clip = clip
         self._channels = channels
 
-    def begin_epoch(self, seed: int) -> None:
-        """Random numbers, such as those of dropout, from `seed`."""
+    def begin_epoch(self, seed: int, steps: Indices) -> None:
+        """Random numbers, such as those of dropout, from `seed`; the `steps` are read when they are due."""
         torch.manual_seed(seed)
 
     def step(self, batches: Indices, rate: float) -> tuple[torch.Tensor, ClipReport]:
