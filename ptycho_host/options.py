@@ -129,13 +129,15 @@ def type_text(annotation: Any) -> str:
     if annotation is type(None):
         return "none"
     if isinstance(annotation, type) and not get_args(annotation):
-        return annotation.__name__
+        return "table" if issubclass(annotation, BaseModel) else annotation.__name__
     if get_origin(annotation) is Annotated:
         return type_text(get_args(annotation)[0])
     if getattr(get_origin(annotation), "__name__", "") in ("Union", "UnionType"):
         return " | ".join(type_text(part) for part in get_args(annotation))
     if str(get_origin(annotation)) == "typing.Literal":
         return " | ".join(str(choice) for choice in get_args(annotation))
+    if isinstance(get_origin(annotation), type) and issubclass(get_origin(annotation), Mapping):
+        return "table"
     return str(annotation).replace("typing.", "")
 
 
@@ -145,5 +147,5 @@ def _bounds(field: FieldInfo) -> str:
     for limit in field.metadata:
         if type(limit) in signs:
             (value,) = vars(limit).values() if hasattr(limit, "__dict__") else (getattr(limit, limit.__slots__[0]),)
-            limits.append(f"{signs[type(limit)]} {value:g}")
+            limits.append(f"{signs[type(limit)]} {_text(value)}")
     return ", ".join(limits)
