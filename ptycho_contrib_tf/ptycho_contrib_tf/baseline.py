@@ -25,11 +25,10 @@ DECODING = 128, 64, 32
 class Arm(keras.layers.Layer):
     """One half of the object: features at an eighth of the size to images (B, N, N, C), linear in the end."""
 
-    def __init__(self, inputs: int, filters: list[int], channels: int, bias: str) -> None:
-        super().__init__()
-        self.decoder = Decoder(inputs, filters)
-        self.last = last_convolution(filters[-1], channels, "linear", bias=bias)
-        self.built = True
+    def __init__(self, filters: list[int], channels: int, name: str, bias: str) -> None:
+        super().__init__(name=name)
+        self.decoder = Decoder(filters)
+        self.last = last_convolution(channels, "linear", "last", bias=bias)
 
     def call(self, features: tf.Tensor, *, pixels: int) -> tf.Tensor:
         """Images of `pixels` a side."""
@@ -45,7 +44,6 @@ class Baseline(keras.Model):
         self.amplitude = amplitude
         self.phase = phase
         self.input_transform = input_transform
-        self.built = True
 
     def call(self, inputs: GeneratorInputs) -> tf.Tensor:
         """(B, C, N, N) complex64 object patches in model units."""
@@ -66,6 +64,7 @@ def build(
 
     Source: Cherukara et al., Appl. Phys. Lett. 117 (2020) 044103, with the filters of the reference system.
     """
-    encoding, decoding = scaled(ENCODING, n_filters_scale), scaled(DECODING, n_filters_scale)
-    amplitude, phase = (Arm(encoding[-1], decoding, shape.channels, bias) for bias in ("ones", "zeros"))
-    return Baseline(Encoder(shape.channels, encoding), amplitude, phase, input_transform)
+    decoding = scaled(DECODING, n_filters_scale)
+    amplitude = Arm(decoding, shape.channels, "amplitude", bias="ones")
+    phase = Arm(decoding, shape.channels, "phase", bias="zeros")
+    return Baseline(Encoder(scaled(ENCODING, n_filters_scale)), amplitude, phase, input_transform)

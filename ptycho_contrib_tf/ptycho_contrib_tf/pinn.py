@@ -36,13 +36,12 @@ BORDER_FEATURES = 4
 class PlainEnding(keras.layers.Layer):
     """Features of half the size to images: doubling -> 3x3 convolution -> `activation`.
 
-    Maps (B, N/2, N/2, features) to (B, N, N, channels).
+    Maps (B, N/2, N/2, any) to (B, N, N, channels).
     """
 
-    def __init__(self, features: int, channels: int, activation: Activation, kernel: str) -> None:
-        super().__init__()
-        self.last = last_convolution(features, channels, activation, kernel=kernel)
-        self.built = True
+    def __init__(self, channels: int, activation: Activation, kernel: str) -> None:
+        super().__init__(name="ending")
+        self.last = last_convolution(channels, activation, "last", kernel=kernel)
 
     def call(self, features: tf.Tensor, *, pixels: int) -> tf.Tensor:
         """Images of `pixels` a side."""
@@ -53,13 +52,12 @@ class PaddedEnding(keras.layers.Layer):
     """Features of half the size to images whose middle half, where the probe shines, they stand for pixel by pixel.
 
     All features but the last four -> 3x3 convolution -> `activation`, then zeros around up to N.
-    Maps (B, N/2, N/2, features) to (B, N, N, channels).
+    Maps (B, N/2, N/2, any) to (B, N, N, channels).
     """
 
-    def __init__(self, features: int, channels: int, activation: Activation, kernel: str) -> None:
-        super().__init__()
-        self.middle = last_convolution(features - BORDER_FEATURES, channels, activation, kernel=kernel)
-        self.built = True
+    def __init__(self, channels: int, activation: Activation, kernel: str) -> None:
+        super().__init__(name="ending")
+        self.middle = last_convolution(channels, activation, "middle", kernel=kernel)
 
     def call(self, features: tf.Tensor, *, pixels: int) -> tf.Tensor:
         """Images of `pixels` a side."""
@@ -75,16 +73,15 @@ class BorderedEnding(PaddedEnding):
 
     def __init__(
         self,
-        features: int,
         channels: int,
         activation: Activation,
         kernel: str,
         border_filters: int,
         border_activation: Activation,
     ) -> None:
-        super().__init__(features, channels, activation, kernel)
-        self.border_pair = ConvolutionPair(BORDER_FEATURES, border_filters)
-        self.border_last = last_convolution(border_filters, channels, border_activation, kernel=kernel)
+        super().__init__(channels, activation, kernel)
+        self.border_pair = ConvolutionPair(border_filters, "border_pair")
+        self.border = last_convolution(channels, border_activation, "border", kernel=kernel)
 
     def call(self, features: tf.Tensor, *, pixels: int) -> tf.Tensor:
         """Images of `pixels` a side."""
@@ -93,17 +90,16 @@ class BorderedEnding(PaddedEnding):
         inside = tf.zeros((1, *features.shape[1:3], 1), middle.dtype)
         outside = tf.pad(inside, [(0, 0), around, around, (0, 0)], constant_values=1)
         coarse = doubled(self.border_pair(features[..., -BORDER_FEATURES:]), pixels)
-        return middle + outside * self.border_last(coarse)
+        return middle + outside * self.border(coarse)
 
 
 class Arm(keras.layers.Layer):
     """One half of the object: features at the coarsest size to images (B, N, N, C)."""
 
-    def __init__(self, decoder: Decoder, ending: keras.Layer) -> None:
-        super().__init__()
+    def __init__(self, decoder: Decoder, ending: keras.Layer, name: str) -> None:
+        super().__init__(name=name)
         self.decoder = decoder
         self.ending = ending
-        self.built = True
 
     def call(self, features: tf.Tensor, *, pixels: int) -> tf.Tensor:
         """Images of `pixels` a side."""
@@ -123,7 +119,6 @@ class Pinn(keras.Model):
         self.phase = phase
         self.input_transform = input_transform
         self.gain = gain
-        self.built = True
 
     def call(self, inputs: GeneratorInputs) -> tf.Tensor:
         """(B, C, N, N) complex64 object patches in model units."""
@@ -142,7 +137,6 @@ class LiftedPinn(keras.Model):
         self.real = real
         self.imaginary = imaginary
         self.input_transform = input_transform
-        self.built = True
 
     def call(self, inputs: GeneratorInputs) -> tf.Tensor:
         """(B, C, N, N) complex64 object patches in model units."""
@@ -198,21 +192,23 @@ def build(
     decoding = scaled((32 * 2**level for level in reversed(range(levels - 1))), n_filters_scale)
     (border_filters,) = scaled([2048 / shape.pixels], n_filters_scale)
 
-    def arm(activation: Activation, border_activation: Activation = "swish", kernel: str = "glorot_uniform") -> Arm:
-        decoder = Decoder(encoding[-1], decoding)
-        features = [*encoding[-1:], *decoding][-1]
+    def arm(
+        name: str, activation: Activation, border_activation: Activation = "swish", kernel: str = "glorot_uniform"
+    ) -> Arm:
+        ending: keras.Layer
         if not pad_object:
-            return Arm(decoder, PlainEnding(features, channels, activation, kernel))
-        if not probe_big:
-            return Arm(decoder, PaddedEnding(features, channels, activation, kernel))
-        return Arm(decoder, BorderedEnding(features, channels, activation, kernel, border_filters, border_activation))
+            ending = PlainEnding(channels, activation, kernel)
+        elif not probe_big:
+            ending = PaddedEnding(channels, activation, kernel)
+        else:
+            ending = BorderedEnding(channels, activation, kernel, border_filters, border_activation)
+        return Arm(Decoder(decoding), ending, name)
 
     if lift == "backprojection":
-        real, imaginary = (arm("linear", "linear", kernel="zeros") for _ in range(2))
-        return LiftedPinn(Encoder(3 * channels, encoding), real, imaginary, input_transform)
-    return Pinn(
-        Encoder(channels, encoding), arm(amplitude_activation), arm(within_a_turn), input_transform, amplitude_gain
-    )
+        real, imaginary = (arm(name, "linear", "linear", kernel="zeros") for name in ("real", "imaginary"))
+        return LiftedPinn(Encoder(encoding), real, imaginary, input_transform)
+    amplitude, phase = arm("amplitude", amplitude_activation), arm("phase", within_a_turn)
+    return Pinn(Encoder(encoding), amplitude, phase, input_transform, amplitude_gain)
 
 
 def within_a_turn(values: tf.Tensor) -> tf.Tensor:

@@ -1,7 +1,8 @@
 """Building blocks of convolutional encoders and decoders, channels last.
 
-All weights exist as soon as a block does, and no block knows the size of its images: halved sizes are rounded up, and
-what is doubled is cut to the size that it came from. So any number of pixels comes back as it went in.
+No block knows the size of its images: halved sizes are rounded up, and what is doubled is cut to the size that it came
+from. So any number of pixels comes back as it went in. Weights come into being at the first call, named by the way
+through the blocks: `encoder/pair1/first/kernel`.
 """
 
 from __future__ import annotations
@@ -14,18 +15,16 @@ from ptycho_contrib_tf.options import InputTransform
 Activation = str | Callable[[tf.Tensor], tf.Tensor]
 
 
-def convolution(inputs: int, filters: int, activation: Activation) -> keras.Layer:
-    """A 3x3 convolution from `inputs` channels to `filters`."""
-    layer = keras.layers.Conv2D(filters, 3, padding="same", activation=activation)
-    layer.build((None, None, None, inputs))
-    return layer
+def convolution(filters: int, activation: Activation, name: str) -> keras.Layer:
+    """A 3x3 convolution to `filters` channels."""
+    return keras.layers.Conv2D(filters, 3, padding="same", activation=activation, name=name)
 
 
 def last_convolution(
-    inputs: int, channels: int, activation: Activation, *, kernel: str = "glorot_uniform", bias: str = "zeros"
+    channels: int, activation: Activation, name: str, *, kernel: str = "glorot_uniform", bias: str = "zeros"
 ) -> keras.Layer:
     """A 3x3 convolution to images, in the precision of its weights even where the layers before have a lower one."""
-    layer = keras.layers.Conv2D(
+    return keras.layers.Conv2D(
         channels,
         3,
         padding="same",
@@ -33,19 +32,17 @@ def last_convolution(
         kernel_initializer=kernel,
         bias_initializer=bias,
         dtype=keras.config.dtype_policy().variable_dtype,
+        name=name,
     )
-    layer.build((None, None, None, inputs))
-    return layer
 
 
 class ConvolutionPair(keras.layers.Layer):
-    """Two 3x3 convolutions with ReLU: (B, H, W, inputs) to (B, H, W, filters)."""
+    """Two 3x3 convolutions with ReLU: images (B, H, W, any) to features (B, H, W, filters)."""
 
-    def __init__(self, inputs: int, filters: int) -> None:
-        super().__init__()
-        self.first = convolution(inputs, filters, "relu")
-        self.second = convolution(filters, filters, "relu")
-        self.built = True
+    def __init__(self, filters: int, name: str) -> None:
+        super().__init__(name=name)
+        self.first = convolution(filters, "relu", "first")
+        self.second = convolution(filters, "relu", "second")
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         """Features of the images."""
@@ -53,12 +50,11 @@ class ConvolutionPair(keras.layers.Layer):
 
 
 class Encoder(keras.layers.Layer):
-    """For each number of `filters` a pair of convolutions, then a halving: (B, N, N, inputs) to features."""
+    """For each number of `filters` a pair of convolutions, then a halving: images (B, N, N, any) to features."""
 
-    def __init__(self, inputs: int, filters: Sequence[int]) -> None:
-        super().__init__()
-        self.pairs = pairs(inputs, filters)
-        self.built = True
+    def __init__(self, filters: Sequence[int]) -> None:
+        super().__init__(name="encoder")
+        self.pairs = numbered_pairs(filters)
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         """Features at the coarsest size."""
@@ -70,10 +66,9 @@ class Encoder(keras.layers.Layer):
 class Decoder(keras.layers.Layer):
     """For each number of `filters` a pair of convolutions, then a doubling to the next of the `sizes` it is given."""
 
-    def __init__(self, inputs: int, filters: Sequence[int]) -> None:
-        super().__init__()
-        self.pairs = pairs(inputs, filters)
-        self.built = True
+    def __init__(self, filters: Sequence[int]) -> None:
+        super().__init__(name="decoder")
+        self.pairs = numbered_pairs(filters)
 
     def call(self, features: tf.Tensor, *, sizes: Sequence[int]) -> tf.Tensor:
         """(B, m, m, last of the filters), where m is the last of the `sizes`."""
@@ -82,9 +77,9 @@ class Decoder(keras.layers.Layer):
         return features
 
 
-def pairs(inputs: int, filters: Sequence[int]) -> list[ConvolutionPair]:
-    """One pair of convolutions for each number of `filters`, each from the channels of the one before."""
-    return [ConvolutionPair(*ends) for ends in zip([inputs, *filters], filters, strict=False)]
+def numbered_pairs(filters: Sequence[int]) -> list[ConvolutionPair]:
+    """One pair of convolutions for each number of `filters`: pair1, pair2, …."""
+    return [ConvolutionPair(number, f"pair{index}") for index, number in enumerate(filters, start=1)]
 
 
 def scaled(filters: Iterable[float], scale: float) -> list[int]:
