@@ -41,6 +41,8 @@ def blame(error: BaseException, host: Host) -> PluginError | None:
         f"{advice(error, last.distribution)} ({TRACE_VARIABLE}=1 shows the traceback)."
     )
     blamed.__cause__ = error
+    for note in getattr(error, "__notes__", ()):
+        blamed.add_note(note)
     return blamed
 
 

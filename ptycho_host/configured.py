@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
 from ptycho_host.components import Component
-from ptycho_host.errors import PluginError, PtychoError
 from ptycho_host.options import OptionSchema
 from ptycho_host.plugins import Host, Registration
-from ptycho_host.problems import advice, cause
 from ptycho_host.standard_output import kept_clear
-from ptycho_host.tracing import TRACE_VARIABLE, traced
+from ptycho_host.tracing import traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +43,9 @@ class ConfiguredComponent:
         factory = self.registration.load()
         accepted = OptionSchema(factory, self.registration.label).supplied
         values = {name: getattr(self.options, name) for name in type(self.options).model_fields}
-        with kept_clear(), traced("build", distribution=self.registration.distribution, target=self.component.target):
-            return self._call(factory, supplied[:accepted], values)
-
-    def _call(self, factory: Callable[..., Any], supplied: Sequence[Any], values: Mapping[str, Any]) -> Any:
-        try:
-            return factory(*supplied, **values)
-        except (PtychoError, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # a factory may fail in any way, sys.exit among them
-            origin = self.registration.distribution
-            raise PluginError(
-                f"{self.registration.label} could not be built: {cause(error)}; {advice(error, origin)} "
-                f"({TRACE_VARIABLE}=1 shows the traceback)."
-            ) from error
+        label = {"distribution": self.registration.distribution, "target": self.component.target}
+        with self.registration.at_work("could not be built:"), kept_clear(), traced("build", **label):
+            return factory(*supplied[:accepted], **values)
 
 
 def configure(
@@ -66,5 +53,5 @@ def configure(
 ) -> ConfiguredComponent:
     """Look a component up and check its options; raises the InputErrors of `Host.find` and OptionError."""
     registration = host.find(kind, name, backend)
-    schema = OptionSchema(registration.load(), f"{kind} '{name}'")
+    schema = OptionSchema(registration.load(), f"{kind} '{name}'", label=registration.label)
     return ConfiguredComponent(registration, schema.validate(options or {}), name)

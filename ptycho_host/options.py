@@ -30,11 +30,12 @@ class Option:
 class OptionSchema:
     """The options of one factory.
 
-    `owner` names the component in messages; `supplied` is how many positional arguments the factory accepts from
-    the host. Raises BrokenComponentError for a factory whose signature cannot be read.
+    `owner` names the component in messages to who sets the options, `label` where its author is at fault; `supplied`
+    is how many positional arguments the factory accepts from the host. Raises BrokenComponentError for a factory whose
+    signature cannot be read.
     """
 
-    def __init__(self, factory: Callable[..., Any], owner: str) -> None:
+    def __init__(self, factory: Callable[..., Any], owner: str, *, label: str | None = None) -> None:
         self.owner = owner
         try:
             parameters = inspect.signature(factory).parameters.values()
@@ -52,7 +53,7 @@ class OptionSchema:
                 **{parameter.name: _field(parameter, hints) for parameter in keyword_only},  # type: ignore[call-overload]
             )
         except (TypeError, ValueError, NameError, PydanticSchemaGenerationError) as error:
-            raise BrokenComponentError(f"the options of {owner} cannot be read: {error}.") from error
+            raise BrokenComponentError(f"the options of {label or owner} cannot be read: {error}.") from error
 
     def validate(self, values: Mapping[str, Any]) -> BaseModel:
         """The options, complete and typed; raises OptionError that names the option and what is accepted."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
 
 from ptycho_host.components import Component
-from ptycho_host.errors import BrokenComponentError
-from ptycho_host.problems import advice, cause
+from ptycho_host.errors import BrokenComponentError, PluginError, PtychoError
+from ptycho_host.problems import PluginWarning, advice, cause
 from ptycho_host.standard_output import kept_clear
-from ptycho_host.tracing import traced
+from ptycho_host.tracing import TRACE_VARIABLE, traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,27 @@ class Registration:
         if not callable(found):
             raise BrokenComponentError(f"{self.label} cannot be used: {target} is not a function.")
         return cast("Callable[..., Any]", found)
+
+    @contextmanager
+    def at_work(self, failed: str = "failed with") -> Iterator[None]:
+        """What fails in the block is a PluginError that names the component; the host's own errors pass."""
+        try:
+            yield
+        except (PtychoError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # whatever a plugin raises, sys.exit among it
+            raise PluginError(
+                f"{self.label} {failed} {cause(error)}; {advice(error, self.distribution)} "
+                f"({TRACE_VARIABLE}=1 shows the traceback)."
+            ) from error
+
+    @contextmanager
+    def passed_over_if_it_fails(self) -> Iterator[None]:
+        """For components that nobody asked for by name: what fails in the block is a PluginWarning, and it ends."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - as everywhere with the code of plugins
+            message = f"{self.label} was passed over: {cause(error)}; {advice(error, self.distribution)}."
+            warnings.warn(message, PluginWarning, stacklevel=3)

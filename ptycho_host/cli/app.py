@@ -91,7 +91,7 @@ def main() -> None:
     """Run `ptycho`; what a user or a plugin can cause ends as one sentence and an exit code, never as a traceback."""
     warnings.showwarning = _show_warning
     # Python's own `-W error` is for tests of code: the fault of an observer must not end a run.
-    warnings.simplefilter("always", PluginWarning)
+    warnings.simplefilter("default", PluginWarning)
     session = Session()
     try:
         # The same name for `ptycho` and `python -m ptycho_host`.
@@ -103,7 +103,7 @@ def main() -> None:
     except (Exception, SystemExit) as error:
         from ptycho_host.blame import blame
 
-        blamed = blame(error, session.host)
+        blamed = blame(error, session.discovered) if session.discovered is not None else None
         if blamed is None:
             raise
         _end(blamed)

@@ -7,7 +7,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +26,16 @@ if TYPE_CHECKING:
 class Session:
     """One call of `ptycho`; its plugins are discovered when they are first asked for."""
 
-    @cached_property
+    discovered: Host | None = None
+
+    @property
     def host(self) -> Host:
         """The installed plugins; `warn_of_problems` says what is wrong with them."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PluginWarning)
-            return Host.discover()
+        if self.discovered is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", PluginWarning)
+                self.discovered = Host.discover()
+        return self.discovered
 
 
 def host_of(ctx: Any) -> Host:

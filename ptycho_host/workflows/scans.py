@@ -29,7 +29,7 @@ def load_scan(
     path = Path(source)
     datasets = {entry.component.name for entry in host.registrations("dataset")}
     if str(source) in datasets and not path.exists():
-        scan: Scan = configure(host, "dataset", str(source)).build()()
+        scan = _made_by(configure(host, "dataset", str(source)))
     elif path.is_file():
         scan = _reader_for(path, host, reader).read(path)
     elif path.exists():
@@ -51,11 +51,13 @@ def _reader_for(path: Path, host: Host, choice: ComponentChoice | None) -> ScanR
     by_suffix: list[ScanReader] = []
     for entry in host.registrations("reader"):
         assert isinstance(entry.component, Reader)
-        reader: ScanReader = configure(host, "reader", f"{entry.distribution}:{entry.component.name}").build()
-        if reader.recognises(path):
-            return reader
-        if path.suffix.lower() in entry.component.suffixes:
-            by_suffix.append(reader)
+        # The file is another reader's, most likely: one that is broken must not keep it from being read.
+        with entry.passed_over_if_it_fails():
+            reader: ScanReader = configure(host, "reader", f"{entry.distribution}:{entry.component.name}").build()
+            if reader.recognises(path):
+                return reader
+            if path.suffix.lower() in entry.component.suffixes:
+                by_suffix.append(reader)
     if len(by_suffix) == 1:
         # The only reader for this suffix knows best what is missing.
         return by_suffix[0]
@@ -87,5 +89,14 @@ def run_simulator(simulator: ConfiguredComponent, seed: int) -> Scan:
     """The scan that a configured simulator makes under `seed`."""
     # Its own stream, so that a simulation does not move with what else a run draws.
     rng = np.random.default_rng([seed, 0])
-    scan: Scan = simulator.build()(SimulationRequest(), rng)
+    return _made_by(simulator, SimulationRequest(), rng)
+
+
+def _made_by(maker: ConfiguredComponent, *arguments: Any) -> Scan:
+    """The scan that a simulator or data set makes; raises PluginError when it fails, or makes something else."""
+    make = maker.build()
+    with maker.registration.at_work():
+        scan = make(*arguments)
+        if not isinstance(scan, Scan):
+            raise TypeError(f"it returned {type(scan).__name__} where a Scan is due")
     return scan
