@@ -146,7 +146,9 @@ AT_USE = {
     ),
     "cannot be used: Typer does not understand its signature": command("PACKAGE.plugin:greet", "x: int | str", code=2),
     "could not be built: …": simulator("raise ValueError('no lamp')"),
-    "failed with … (PTYCHO_TRACE=1 shows the traceback)": simulator("return lambda request, rng: __import__('json').loads('')"),
+    "failed with … (PTYCHO_TRACE=1 shows the traceback)": simulator(
+        "return lambda request, rng: __import__('json').loads('')"
+    ),
     "was passed over: …": Case(
         hook("return [Reader('early', summary='', target='PACKAGE.plugin:Odd')]", "ptycho_readers")
         + "\nclass Odd:\n    def recognises(self, path):\n        raise OSError('no library')\n",
