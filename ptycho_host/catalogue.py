@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +55,35 @@ class Catalogue:
                 return f" It comes with {entry.distribution}: run '{entry.install}'."
         return ""
 
-    def engine_hint(self, backend: str | None) -> str:
-        """How to install an engine of the back-end, or of any when it is None; empty when none is known."""
+    def engine_hint(self, backend: str | None, wanted: Iterable[tuple[str, str]] = ()) -> str:
+        """How to install an engine of the back-end, or when it is None one for all the `wanted` (kind, name).
+
+        Empty when none is known.
+        """
+        needed = [] if backend is not None else list(wanted)
         for entry in self.entries:
-            if entry.kind == "engine" and backend in (None, entry.backend):
+            fits = entry.kind == "engine" and backend in (None, entry.backend)
+            if fits and all(self._may_work_on(entry.backend, *name) for name in needed):
                 return f" Run '{entry.install}'."
         return ""
+
+    def missing(self, kind: str | None = None) -> list[CatalogueEntry]:
+        """Known components, of all kinds or one, whose distribution is not installed."""
+        return [entry for entry in self.entries if kind in (None, entry.kind) and not _is_installed(entry.distribution)]
+
+    def _may_work_on(self, backend: str | None, kind: str, name: str) -> bool:
+        """Whether the component exists for the back-end; True for one that is not known here."""
+        known = {entry.backend for entry in self.entries if (entry.kind, entry.name) == (kind, name)}
+        return not known or None in known or backend in known
+
+
+@cache
+def _is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _overlay_path() -> Path:

@@ -93,6 +93,9 @@ def choose_backend(host: Host, wanted: list[tuple[str, str]], backend: str | Non
     Raises BackendError that says which name exists for which back-end when none or several fit.
     """
     engines = {entry.component.backend for entry in host.registrations("engine") if entry.component.backend}
+    if not engines:
+        # One command brings everything: sending for the missing names one by one would take several.
+        raise BackendError(f"no engine is installed to train with.{host.catalogue.engine_hint(backend, wanted)}")
     offered = {
         f"{kind} '{name}'": {entry.component.backend for entry in host.named(kind, name)} for kind, name in wanted
     }
@@ -106,13 +109,12 @@ def choose_backend(host: Host, wanted: list[tuple[str, str]], backend: str | Non
     if backend is not None:
         if backend not in engines:
             hint = host.catalogue.engine_hint(backend)
-            known = quoted(sorted(engines)) or "none"
-            raise BackendError(f"there is no engine for back-end '{backend}'.{hint} Installed: {known}.")
+            raise BackendError(
+                f"there is no engine for back-end '{backend}'.{hint} Installed: {quoted(sorted(engines))}."
+            )
         if backend not in fitting:
             raise BackendError(f"not everything exists for back-end '{backend}' ({table}).")
         return backend
-    if not engines:
-        raise BackendError(f"no engine is installed.{host.catalogue.engine_hint(None)}")
     if len(fitting) == 1:
         return fitting.pop()
     if not fitting:

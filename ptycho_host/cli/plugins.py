@@ -49,6 +49,7 @@ def list_components(
         for entry in entries
     ]
     _print_columns([("kind", "name", "back-end", "distribution", "summary"), *rows])
+    _say_what_is_missing(host, kind)
 
 
 @app.command()
@@ -112,6 +113,7 @@ def doctor(ctx: typer.Context) -> None:
         typer.echo("".join(f"        | {line}\n" for line in problem.details.splitlines()), nl=False)
     distributions = {entry.distribution for entry in host.registrations()}
     typer.echo(f"{len(host.registrations())} components of {len(distributions)} distributions, {found} problems")
+    _say_what_is_missing(host)
     if found:
         raise typer.Exit(1)
 
@@ -125,6 +127,17 @@ def _broken_commands(host: Host) -> Iterator[Problem]:
             typer_command(entry)
         except BrokenComponentError as error:
             yield as_problem(error, entry)
+
+
+def _say_what_is_missing(host: Host, kind: str | None = None) -> None:
+    """Known components that are not installed, and the command that brings them."""
+    from ptycho_host.cli.console import say
+
+    names: dict[tuple[str, str], list[str]] = {}
+    for entry in host.catalogue.missing(kind):
+        names.setdefault((entry.install, entry.kind), []).append(entry.name)
+    for (install, of_kind), found in names.items():
+        say(f"not installed: {of_kind} {', '.join(dict.fromkeys(found))}; run '{install}'")
 
 
 def _check_kind(host: Host, kind: str) -> None:

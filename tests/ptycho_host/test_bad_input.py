@@ -119,7 +119,7 @@ def test_a_misuse_of_the_command_line_is_an_error_of_the_user(ptycho, tmp_path, 
 
 def test_without_the_plugins_the_error_says_what_to_install(refused, monkeypatch):
     monkeypatch.setenv("PTYCHO_LOAD_PLUGINS", "")
-    assert "pip install ptycho-contrib-fno" in refused("train")
+    assert "Run 'pip install \"ptycho-host[torch]\"'" in refused("train")
     assert "It comes with ptycho-simulators: run 'pip install ptycho-simulators'" in refused(
         "simulate", "lines", "s.npz"
     )

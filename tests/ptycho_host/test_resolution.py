@@ -141,10 +141,17 @@ def test_a_backend_that_was_asked_for_must_have_everything(host_of):
 
 
 def test_without_an_engine_the_error_says_how_to_install_one():
-    with pytest.raises(BackendError, match=r"no engine is installed. Run 'pip install ptycho-torch'"):
-        choose_backend(Host([]), [], None)
-    with pytest.raises(BackendError, match=r"no engine for back-end 'torch'. Run 'pip install ptycho-torch'"):
-        choose_backend(Host([]), [], "torch")
+    for wanted, backend, extra in (
+        ([], None, "torch"),
+        ([("generator", "stable_hybrid"), ("loss", "mae")], None, "torch"),
+        ([("generator", "pinn"), ("loss", "mae"), ("loss", "somebody_elses")], None, "tf"),
+        ([("generator", "stable_hybrid")], "tensorflow", "tf"),
+    ):
+        with pytest.raises(BackendError) as caught:
+            choose_backend(Host([]), wanted, backend)
+        assert str(caught.value) == f"no engine is installed to train with. Run 'pip install \"ptycho-host[{extra}]\"'."
+    with pytest.raises(BackendError, match=r"no engine is installed to train with\.$"):
+        choose_backend(Host([]), [("generator", "pinn"), ("generator", "stable_hybrid")], None)
 
 
 def test_an_unknown_backend_is_told_what_there_is(host_of):
