@@ -13,7 +13,18 @@ Each test's failure is one sentence: which component, what it does, what is due.
 from __future__ import annotations
 
 from ptycho_host.testing.clippers import ClipperConformance
+from ptycho_host.testing.files import ReaderConformance, WriterConformance
 from ptycho_host.testing.generators import GeneratorConformance
 from ptycho_host.testing.losses import LossConformance
+from ptycho_host.testing.simulators import SimulatorConformance
+from ptycho_host.testing.stitchers import StitcherConformance
 
-__all__ = ["ClipperConformance", "GeneratorConformance", "LossConformance"]
+__all__ = [
+    "ClipperConformance",
+    "GeneratorConformance",
+    "LossConformance",
+    "ReaderConformance",
+    "SimulatorConformance",
+    "StitcherConformance",
+    "WriterConformance",
+]

@@ -17,11 +17,12 @@ from ptycho_host.physics.intensity import IntensityScale
 from ptycho_host.physics.patches import extract_patches
 
 
-def smooth_object(shape: tuple[int, int], seed: int = 0) -> NDArray[np.complex64]:
-    """An object (H, W) with moduli from 0.6 to 1 and phases of about a radian, smooth over three pixels."""
+def smooth_object(shape: tuple[int, int], seed: int = 0, smoothness: float = 3.0) -> NDArray[np.complex64]:
+    """An object (H, W) with moduli from 0.6 to 1 and phases of about a radian, smooth over `smoothness` pixels."""
     rng = np.random.default_rng(seed)
-    modulus, phase = (gaussian_filter(rng.normal(size=shape), 3) for _ in range(2))
-    smooth: NDArray[np.complex64] = (0.8 + 0.2 * np.tanh(8 * modulus)) * np.exp(8j * phase)
+    # Filtered white noise falls with the width of the filter.
+    modulus, phase = (smoothness * gaussian_filter(rng.normal(size=shape), smoothness) for _ in range(2))
+    smooth: NDArray[np.complex64] = (0.8 + 0.2 * np.tanh(2.5 * modulus)) * np.exp(2.5j * phase)
     return smooth.astype(np.complex64)
 
 
