@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ptycho_host.components import KINDS
@@ -9,6 +10,9 @@ from ptycho_host.errors import InputError, close_match_hint, quoted
 from ptycho_host.plugins import PLURALS
 
 DEFAULT_BACKEND = "torch"
+TRAINING = ("ptycho-host[testing,torch]",)
+"""What shows its worth in a run of training needs an engine, on whatever back-end."""
+SIMULATING = ("ptycho-host[testing]", "ptycho-simulators>=0.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,8 @@ class Part:
 class Blueprint:
     """One kind of distribution.
 
-    folders: those of `templates/` that make it, the most special first; "common" comes after them. requires and
-    test_requires: what the package and its tests need beside the host and pytest.
+    folders: those of `templates/` that make it, the most special first; "common" comes after them. requires: what the
+    package needs beside the host. trial: what its tests and its first use need.
     """
 
     kind: str
@@ -44,7 +48,7 @@ class Blueprint:
     parts: tuple[Part, ...]
     backend: str | None = None
     requires: tuple[str, ...] = ()
-    test_requires: tuple[str, ...] = ()
+    trial: tuple[str, ...] = ("ptycho-host[testing]",)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -75,34 +79,30 @@ def blueprint_for(kind: str, backend: str | None) -> Blueprint:
     return twins[chosen]
 
 
-def _for_torch(kind: str, module: str, summary: str) -> Blueprint:
+def _twins(kind: str, module: str, summary: str) -> Iterator[Blueprint]:
+    """The same component for Torch and for TensorFlow."""
+    # TensorFlow itself is the user's choice: its builds for CPUs and for GPUs are different distributions.
+    needs = {"torch": ("torch", "torch>=2.5"), "tensorflow": ("tf", "ptycho-contrib-tf")}
+    for backend, (extra, library) in needs.items():
+        yield Blueprint(
+            kind,
+            summary,
+            (f"{kind}-{backend}", kind),
+            (Part(kind, f"{module}:build", summary),),
+            backend=backend,
+            requires=("pydantic>=2.7", library),
+            trial=(f"ptycho-host[testing,{extra}]",),
+        )
+
+
+def _for_numpy(kind: str, module: str, summary: str, trial: tuple[str, ...] = ("ptycho-host[testing]",)) -> Blueprint:
     return Blueprint(
         kind,
         summary,
-        (f"{kind}-torch", kind),
+        (kind,),
         (Part(kind, f"{module}:build", summary),),
-        backend="torch",
-        requires=("pydantic>=2.7", "torch>=2.5"),
-        test_requires=("ptycho-torch",),
-    )
-
-
-def _for_tensorflow(kind: str, module: str, summary: str) -> Blueprint:
-    # TensorFlow itself is the user's choice: its builds for CPUs and GPUs are different distributions.
-    return Blueprint(
-        kind,
-        summary,
-        (f"{kind}-tensorflow", kind),
-        (Part(kind, f"{module}:build", summary),),
-        backend="tensorflow",
-        requires=("pydantic>=2.7", "ptycho-contrib-tf"),
-        test_requires=("ptycho-contrib-tf[cpu]",),
-    )
-
-
-def _for_numpy(kind: str, module: str, summary: str) -> Blueprint:
-    return Blueprint(
-        kind, summary, (kind,), (Part(kind, f"{module}:build", summary),), requires=("numpy>=1.26", "pydantic>=2.7")
+        requires=("numpy>=1.26", "pydantic>=2.7"),
+        trial=trial,
     )
 
 
@@ -111,18 +111,24 @@ _WRITER = Part("writer", "writer:build", "HDF5 with photon counts, positions and
 _FILES = ("h5py>=3.10", "numpy>=1.26", "pydantic>=2.7")
 
 BLUEPRINTS = (
-    _for_torch("generator", "network", "Three convolutions that correct the back-projection."),
-    _for_tensorflow("generator", "network", "Three convolutions that correct the back-projection."),
-    _for_torch("loss", "huber", "Huber loss of diffraction amplitudes: outliers count linearly."),
-    _for_tensorflow("loss", "huber", "Huber loss of diffraction amplitudes: outliers count linearly."),
-    _for_torch("clipper", "outliers", "Elements of the gradients that stick out of their tensor are cut."),
-    _for_tensorflow("clipper", "outliers", "Elements of the gradients that stick out of their tensor are cut."),
+    *_twins("generator", "network", "Three convolutions that correct the back-projection."),
+    *_twins("loss", "huber", "Huber loss of diffraction amplitudes: outliers count linearly."),
+    *_twins("clipper", "outliers", "Elements of the gradients that stick out of their tensor are cut."),
     _for_numpy("simulator", "spheres", "Spheres of random size and place, thin enough to be projected."),
-    _for_numpy("stitcher", "weighted_mean", "Mean of the patches, weighted by the probe's intensity."),
-    _for_numpy("refiner", "gradient", "Gradient steps on the object against all patterns, with a known probe."),
+    _for_numpy("stitcher", "weighted_mean", "Mean of the patches, weighted by the probe's intensity.", TRAINING),
+    _for_numpy(
+        "refiner", "gradient", "Gradient steps on the object against all patterns, the probe known.", TRAINING
+    ),
     Blueprint("reader", _READER.summary, ("reader", "layout"), (_READER,), requires=_FILES),
-    Blueprint("writer", _WRITER.summary, ("writer", "layout"), (_WRITER,), requires=_FILES),
-    Blueprint("format", _READER.summary, ("format", "reader", "writer", "layout"), (_READER, _WRITER), requires=_FILES),
+    Blueprint("writer", _WRITER.summary, ("writer", "layout"), (_WRITER,), requires=_FILES, trial=SIMULATING),
+    Blueprint(
+        "format",
+        _READER.summary,
+        ("format", "reader", "writer", "layout"),
+        (_READER, _WRITER),
+        requires=_FILES,
+        trial=SIMULATING,
+    ),
     Blueprint(
         "command",
         "Print the mean pattern of a scan, ring by ring.",
@@ -130,5 +136,5 @@ BLUEPRINTS = (
         (Part("command", "rings:rings", "Print the mean pattern of a scan, ring by ring."),),
         requires=("numpy>=1.26", "rich>=13.7", "typer>=0.15"),
     ),
-    Blueprint("observer", "A line of CSV for each epoch of a run.", ("observer",), ()),
+    Blueprint("observer", "A line of CSV for each epoch of a run.", ("observer",), (), trial=TRAINING),
 )
