@@ -51,8 +51,9 @@ class Candidate:
     def of_entry_point(cls, entry_point: EntryPoint) -> Candidate:
         """The plugin of an installed distribution."""
         found = entry_point.dist
-        distribution = found.name if found is not None else entry_point.module.partition(".")[0]
-        version = found.version if found is not None else ""
+        # Of a distribution that was removed by half there may be entry points without a name.
+        distribution = (found and found.name) or entry_point.module.partition(".")[0]
+        version = (found and found.version) or ""
         return cls(entry_point.name, distribution, version, entry_point.module, entry_point.load)
 
     @classmethod

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
-from importlib.metadata import Distribution, distributions
+from collections.abc import Iterator, Mapping
+from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
 
-from ptycho_host.discovery import HOST_DISTRIBUTION
+from ptycho_host.discovery import Candidate
 from ptycho_host.errors import BrokenComponentError, quoted
 from ptycho_host.options import OptionSchema
 from ptycho_host.plugins import Host
@@ -45,50 +45,61 @@ def shadowed_modules(host: Host) -> Iterator[Problem]:
     It compares with the lists of files that pip keeps; of editable installations there is none, so that only files of
     others are found in them.
     """
-    owners = {"ptycho_host": HOST_DISTRIBUTION} | {
-        plugin.candidate.module.partition(".")[0]: plugin.candidate.distribution for plugin in host.plugins
-    }
-    packages = {name for name in owners if not _is_namespace(name)}
-    listed: dict[Path, set[str]] = defaultdict(set)
-    own: set[str] = set()
-    for distribution in distributions():
-        strange: dict[str, list[str]] = defaultdict(list)
-        for package, file, path in _files_in(distribution, packages):
-            listed[path].add(distribution.name)
-            if distribution.name == owners[package]:
-                own.add(package)
-            else:
-                strange[package].append(file)
-        for package, files in strange.items():
-            owner = owners[package]
-            yield Problem(
-                f"{distribution.name} puts files into package '{package}' of {owner}: {quoted(sorted(files)[:3])}",
-                f"uninstall {distribution.name}, then run 'pip install --force-reinstall --no-deps {owner}'",
-                distribution.name,
-                details="\n".join(sorted(files)),
-            )
+    claims: dict[str, list[Candidate]] = defaultdict(list)
+    for plugin in sorted(host.plugins, key=lambda plugin: plugin.content is None):
+        claims[_package(plugin.candidate.module)].append(plugin.candidate)
+    listed = _listed_files({package for package in claims if not _is_namespace(package)})
+    for package, files in listed.items():
+        # An entry point may lead into the package of somebody else: its owner has installed files there.
+        claimants = [candidate.distribution for candidate in claims[package]]
+        owner = next((claimant for claimant in claimants if claimant in files), claimants[0])
+        for distribution in files.keys() - {owner}:
+            yield _intruder(distribution, package, owner, sorted(files[distribution]))
     for plugin in host.plugins:
-        module, distribution_name = plugin.candidate.module, plugin.candidate.distribution
-        package = module.partition(".")[0]
-        origin = getattr(sys.modules.get(module), "__file__", None)
-        if origin is None or package not in own or owners[package] != distribution_name:
-            continue
-        if not listed.get(Path(origin).resolve()):
-            yield Problem(
-                f"{plugin.candidate.label} is loaded from {origin}, which is not what {distribution_name} installed",
-                "another copy comes first on Python's path: remove it, or start from another folder",
-                distribution_name,
-                plugin.candidate.name,
-            )
+        yield from _strange_origin(plugin.candidate, listed.get(_package(plugin.candidate.module), {}))
 
 
-def _files_in(distribution: Distribution, packages: set[str]) -> Iterator[tuple[str, str, Path]]:
-    for file in distribution.files or ():
-        if file.suffix == ".py" and file.parts[0] in packages:
-            yield file.parts[0], str(file), Path(str(distribution.locate_file(file))).resolve()
+def _listed_files(packages: set[str]) -> dict[str, dict[str, dict[str, Path]]]:
+    """Python files that pip has installed in the packages: by package, distribution and name, with their places."""
+    listed: dict[str, dict[str, dict[str, Path]]] = defaultdict(lambda: defaultdict(dict))
+    for distribution in distributions():
+        # Of a distribution that was removed by half there may be no name left.
+        for file in (distribution.name and distribution.files) or ():
+            if file.suffix == ".py" and file.parts[0] in packages:
+                place = Path(str(distribution.locate_file(file))).resolve()
+                listed[file.parts[0]][distribution.name][str(file)] = place
+    return listed
+
+
+def _intruder(distribution: str, package: str, owner: str, files: list[str]) -> Problem:
+    return Problem(
+        f"{distribution} puts files into package '{package}' of {owner}: {quoted(files[:3])}",
+        f"uninstall {distribution}, then run 'pip install --force-reinstall --no-deps {owner}'",
+        distribution,
+        details="\n".join(files),
+    )
+
+
+def _strange_origin(candidate: Candidate, listed: Mapping[str, Mapping[str, Path]]) -> Iterator[Problem]:
+    origin = getattr(sys.modules.get(candidate.module), "__file__", None)
+    own = listed.get(candidate.distribution)
+    if origin is not None and own is not None and Path(origin).resolve() not in own.values():
+        yield Problem(
+            f"{candidate.label} is loaded from {origin}, which is not what {candidate.distribution} installed",
+            "another copy comes first on Python's path: remove it, or start from another folder",
+            candidate.distribution,
+            candidate.name,
+        )
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _is_namespace(package: str) -> bool:
     # A namespace package is there to be shared.
-    spec = find_spec(package)
+    try:
+        spec = find_spec(package)
+    except ValueError:  # a module that says nothing about where it comes from
+        return True
     return spec is None or spec.origin is None

@@ -55,9 +55,12 @@ def advice(error: BaseException, distribution: str) -> str:
     """What to do about an exception of a distribution's code."""
     if isinstance(error, RefusalError) and error.advice is not None:
         return error.advice
-    # A dotted name is missing inside a package that is there: installing that package again would not help.
+    # A dotted name is missing inside a package that is there, and the distribution's own package should be there:
+    # installing something of that name would not help.
     if isinstance(error, ModuleNotFoundError) and error.name and "." not in error.name:
-        return f"run 'pip install {error.name}'"
+        if error.name != distribution.replace("-", "_"):
+            return f"run 'pip install {error.name}'"
+        return f"install {distribution} again, or remove it"
     return f"update, remove or report {distribution}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,16 @@ def test_the_advice_for_a_missing_package_is_to_install_it(install):
     with pytest.warns(PluginWarning):
         host = Host.discover()
     assert host.problems[0].advice == "run 'pip install a_package_nobody_has'"
+
+
+def test_a_distribution_that_was_removed_by_half_is_a_problem_like_others(install):
+    site = install("lab-gone", "")
+    (site / "lab_gone-1.2.3.dist-info" / "METADATA").unlink()
+    shutil.rmtree(site / "lab_gone")
+    with pytest.warns(PluginWarning, match="'lab_gone' of lab_gone was left out: ModuleNotFoundError"):
+        host = Host.discover()
+    assert host.problems[0].advice == "install lab_gone again, or remove it"
+    assert host.find("reader", "npz").distribution == "ptycho-host"
 
 
 def test_what_a_plugin_prints_does_not_reach_standard_output(install, capfd):

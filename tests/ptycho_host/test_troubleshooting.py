@@ -264,6 +264,7 @@ def test_the_doctor_shows_all_that_is_wrong_with_details_and_advice(site: Site, 
     for number, message in enumerate(AT_USE):
         if "Typer" in message or "cannot" in message:
             site.install(f"lab-use-{number}", AT_USE[message].source)
+    site.install("lab-thief", "", "a = lab_good.plugin")
     site.install("lab-guest", GOOD.replace('"good"', '"guest"'), "guest = PACKAGE.plugin", "ptycho_host/guest.py")
     site.install("lab-copied", hook("return []"))
     earlier = tmp_path / "earlier"
@@ -279,11 +280,15 @@ def test_the_doctor_shows_all_that_is_wrong_with_details_and_advice(site: Site, 
     for message in expected:
         assert any(re.search(pattern(message), problem) for problem, _ in found), message
     assert all(advice for _, advice in found)
+    # The thief's entry point comes first, and still the package is that of lab-good.
+    assert [problem for problem, _ in found if "puts files" in problem] == [
+        "lab-guest puts files into package 'ptycho_host' of ptycho-host: 'ptycho_host/guest.py'"
+    ]
     left_out = [problem for problem, _ in found if "was left out" in problem]
     assert done.stdout.count("| Traceback (most recent call last)") >= len(left_out)
     assert done.stdout.endswith(f", {len(found)} problems\n")
-    row = next(line.split() for line in done.stdout.splitlines() if " lab-good " in line)
-    assert row[:4] == ["lab_good", "lab-good", "1.2.3", "1"]
+    row = next(line.split() for line in done.stdout.splitlines() if " lab-same " in line)
+    assert row[:4] == ["lab_same", "lab-same", "1.2.3", "1"]
 
 
 @pytest.mark.usefixtures("with_scan")
