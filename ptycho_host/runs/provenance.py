@@ -26,7 +26,7 @@ def environment(host: Host, seed: int) -> dict[str, Any]:
         "machine": {"host": platform.node(), "system": platform.platform(), "cores": os.cpu_count()},
         "distributions": dict(sorted(distributions.items())),
         "libraries": {name: found for name in LIBRARIES if (found := _installed(name)) is not None},
-        "left_out_plugins": [str(problem) for problem in host.problems],
+        "left_out_plugins": [str(problem) for problem in host.problems if problem.left_out],
         "commit": _commit(),
         "seed": seed,
     }

@@ -256,6 +256,7 @@ def test_a_plugin_that_is_wrong_at_start_hurts_itself_alone_and_is_named_once(si
         assert left_out == ["was left out" in line]
 
 
+@pytest.mark.slow
 def test_the_doctor_shows_all_that_is_wrong_with_details_and_advice(site: Site, tmp_path: Path):
     for number, case in enumerate(AT_START.values()):
         site.install(f"lab-{number}", case.source, case.entries)
