@@ -98,6 +98,9 @@ class TrainOptions(Section):
     group_weight: float = Field(1.0, ge=0, description="weight of the consistency term")
     pattern_weight: float = Field(0.3, ge=0, description="weight of the single-pattern term when groups are used")
     time_limit: float | None = Field(None, gt=0, description="seconds after which training ends, schedule included")
+    checkpoint_interval: float = Field(
+        10.0, ge=0, description="least seconds between two checkpoints; 0 writes one after every epoch"
+    )
     patience: int | None = Field(None, ge=1, description="epochs without improvement before training stops early")
     on_collapse: Literal["warn", "restart"] = Field(
         "warn", description="what to do when all predictions become equal: say so, or go back and halve the rate"
@@ -166,6 +169,18 @@ def resolve(
     for layer in layers:
         table = _overlaid(table, layer)
     return from_table(table)
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What differs between two tables, one `train.epochs: 10 -> 20` a setting; – stands for a setting left out."""
+    found: list[str] = []
+    for key in sorted({*before, *after}):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found.extend(f"{key}.{change}" for change in changes(old, new))
+        elif old != new:
+            found.append(f"{key}: {'–' if old is None else old} -> {'–' if new is None else new}")
+    return found
 
 
 def from_table(table: Mapping[str, Any]) -> RunConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ptycho_host.errors import ConfigError, InputError, quoted
+from ptycho_host.errors import InputError
 from ptycho_host.plugins import Host, PluginWarning
 from ptycho_host.tracing import tracing
 
@@ -70,24 +71,6 @@ def say(message: str) -> None:
     typer.echo(message, err=True)
 
 
-def fail_if_given_with(flag: str, ctx: typer.Context) -> None:
-    """Raise ConfigError when anything else than `flag` was given on the command line."""
-    given = [
-        _shown(parameter)
-        for parameter in ctx.command.params
-        if getattr(ctx.get_parameter_source(parameter.name), "name", "") == "COMMANDLINE"
-    ]
-    others = [name for name in given if name != flag]
-    if others:
-        raise ConfigError(f"{flag} goes on with the run's own settings; drop {quoted(others)}.")
-
-
-def _shown(parameter: Any) -> str:
-    """The parameter as the user wrote it: `--set`, or the place of an argument."""
-    name: str = parameter.opts[0]
-    return name if name.startswith("-") else parameter.metavar or name
-
-
 def check_new_file(path: Path, *, force: bool) -> None:
     """Raise InputError when `path` cannot be written, or exists and `force` is not given."""
     if path.is_dir():
@@ -110,18 +93,33 @@ def check_writable(folder: Path) -> None:
 
 @contextmanager
 def run_progress() -> Iterator[Progress]:
-    """Progress on the terminal; an interruption says how to go on and exits with 1."""
+    """Progress on the terminal; an interruption (control-C or SIGTERM) says how to go on and exits with 1."""
     from ptycho_host.report.progress import progress_for
 
     progress = progress_for(_error_console())
     try:
-        yield progress
+        with _termination_as_interruption():
+            yield progress
     except KeyboardInterrupt as interruption:
         progress.finish()
         say("interrupted" + "".join(f"; go on with: {note}" for note in getattr(interruption, "__notes__", ())))
         raise typer.Exit(1) from None
     finally:
         progress.finish()
+
+
+@contextmanager
+def _termination_as_interruption() -> Iterator[None]:
+    """Batch systems end a job with SIGTERM: it shall save its work as one that is interrupted by hand."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def report_run(run: Run) -> None:

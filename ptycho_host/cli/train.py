@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ptycho_host.cli.console import check_writable, fail_if_given_with, host_of
+from ptycho_host.cli.console import check_writable, host_of
 from ptycho_host.errors import InputError
 
 DATA, COMPONENTS, SCHEDULE, OUTPUT = "Data", "Components", "Schedule", "Output"
@@ -55,8 +55,12 @@ def train(
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(help="Go on with this run, with its own settings.", rich_help_panel=OUTPUT, metavar="RUN"),
+        typer.Option(help="Go on with this run from its last checkpoint.", rich_help_panel=OUTPUT, metavar="RUN"),
     ] = None,
+    accept_changes: Annotated[
+        bool,
+        typer.Option("--accept-changes", help="With --resume: go on with changed settings.", rich_help_panel=OUTPUT),
+    ] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any setting, e.g. generator.width=48; may be repeated.", metavar="KEY=VALUE"),
@@ -72,15 +76,9 @@ def train(
     """
     from ptycho_host.cli.console import report_run, run_progress, say
     from ptycho_host.config import resolve
+    from ptycho_host.runs.directory import RunDirectory
 
     host = host_of(ctx)
-    if resume is not None:
-        fail_if_given_with("--resume", ctx)
-        from ptycho_host.workflows.train import resume as resume_run
-
-        with run_progress() as progress:
-            report_run(resume_run(resume, host=host, progress=progress))
-        return
     if data is not None and simulate is not None:
         raise InputError("--data and --simulate exclude each other; name one of them.")
     if out is not None:
@@ -98,11 +96,18 @@ def train(
         "engine": {"device": device} if device else None,
         "train": {"epochs": epochs, "batch_size": batch_size},
     }
+    if resume is None and accept_changes:
+        raise InputError("--accept-changes is for a run that goes on; add --resume RUN.")
+    if resume is not None and out is not None:
+        raise InputError("--resume goes on in the run's own directory; drop --out.")
+    if resume is not None and config is None:
+        config = RunDirectory.open(resume).config
     resolved = resolve(config, flags, settings or ())
     if simulate is not None and resolved.data.source is not None:
         raise InputError(f"--simulate was given, but data.source is '{resolved.data.source}'; drop one of them.")
 
     from ptycho_host.workflows.train import plan
+    from ptycho_host.workflows.train import resume as resume_run
     from ptycho_host.workflows.train import train as train_run
 
     planned = plan(resolved, host)
@@ -110,6 +115,10 @@ def train(
         import tomli_w
 
         typer.echo(tomli_w.dumps(planned.as_table()), nl=False)
+        return
+    if resume is not None:
+        with run_progress() as progress:
+            report_run(resume_run(resume, resolved, accept_changes=accept_changes, host=host, progress=progress))
         return
     if resolved.data.source is None and simulate is None and config is None:
         say(f"no --data given: simulating the '{resolved.simulator.name}' scan")

@@ -63,6 +63,11 @@ class RunDirectory:
         """The self-contained page."""
         return self.path / "report.html"
 
+    @property
+    def lock(self) -> Path:
+        """Held by the process that is at work here."""
+        return self.path / ".lock"
+
     @classmethod
     def create(cls, path: Path | None, name: str) -> RunDirectory:
         """A new, empty run directory at `path`, or at a fresh `runs/<time>-<name>`.
@@ -73,8 +78,8 @@ class RunDirectory:
         try:
             if chosen.exists() and (not chosen.is_dir() or any(chosen.iterdir())):
                 raise InputError(
-                    f"{path} exists and is not an empty folder; choose another --out, or add --resume to go on with "
-                    "a run."
+                    f"{path} exists and is not an empty folder; choose another --out, or go on with the run there by "
+                    f"--resume {path}."
                 )
             (chosen / "checkpoints").mkdir(parents=True)
         except OSError as error:
@@ -88,6 +93,12 @@ class RunDirectory:
         if not run.config.is_file():
             raise InputError(f"{path} is not a run directory (it has no config.toml); give the path `train` printed.")
         return run
+
+    def refuse_links(self) -> None:
+        """Raise InputError when a part of the run is a link: writing would change a file somewhere else."""
+        for part in sorted(self.path.iterdir()):
+            if part.is_symlink():
+                raise InputError(f"{part} is a link; a run writes into its own directory only, put the real one there.")
 
     def read_environment(self) -> dict[str, Any]:
         """What `environment.json` holds; raises InputError when it is missing or damaged."""

@@ -22,8 +22,6 @@ from ptycho_host.training.watch import ProgressMeter, TrainingSetback, has_colla
 
 SETBACKS = 2
 """How often a training may go back to its last checkpoint with half the learning rate."""
-CHECKPOINT_SECONDS = 10.0
-"""Least time between two writes: an epoch of a small scan takes less time than its checkpoint."""
 
 
 class TrainingSteps(Protocol):
@@ -233,7 +231,7 @@ class TrainingLoop:
             state.best_loss, state.best_epoch = judged, report.epoch
             self._keep(self.best)
         self._keep(self.last)
-        if time.monotonic() - self._written > CHECKPOINT_SECONDS:
+        if time.monotonic() - self._written >= self.options.checkpoint_interval:
             self._write()
         if self.steps.rank == 0:
             self.run.epoch_finished(report)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ptycho_host.atomic import write_text
 from ptycho_host.components import Loss
-from ptycho_host.config import RunConfig, from_table
+from ptycho_host.config import RunConfig, changes, from_table
 from ptycho_host.contracts import Bundle, Progress, TrainingComponents, TrainingEngine, TrainingProblem
 from ptycho_host.data.grouping import hold_out
 from ptycho_host.data.scan import Scan
@@ -25,6 +25,7 @@ from ptycho_host.resolution import Components, resolve_components
 from ptycho_host.runs.bundle import save_bundle
 from ptycho_host.runs.directory import RunDirectory
 from ptycho_host.runs.history import append_report, read_history
+from ptycho_host.runs.lock import working_in
 from ptycho_host.runs.product import write_product
 from ptycho_host.runs.provenance import environment
 from ptycho_host.workflows.assembly import Assembly, assemble
@@ -87,26 +88,52 @@ def train(
     components = planned.components
     directory = RunDirectory.create(Path(out) if out is not None else None, config.generator.name)
     resolved = from_table(planned.as_table())
-    write_text(directory.config, resolved.as_toml())
-    provenance = environment(host, config.seed) | {"data_fingerprint": scan.fingerprint()}
-    directory.write_json(directory.environment, provenance)
-    return _run(host, resolved, components, directory, scan, test, progress or SilentProgress(), resume=False)
+    with working_in(directory):
+        write_text(directory.config, resolved.as_toml())
+        facts = {"data_fingerprint": scan.fingerprint(), "config": resolved.as_table()}
+        directory.write_json(directory.environment, environment(host, config.seed) | facts)
+        return _run(host, resolved, components, directory, scan, test, progress or SilentProgress(), resume=False)
 
 
-def resume(path: str | Path, *, host: Host | None = None, progress: Progress | None = None) -> Run:
-    """Go on with the run in directory `path` from its last checkpoint, with the settings it was started with.
+def resume(
+    path: str | Path,
+    config: RunConfig | None = None,
+    *,
+    accept_changes: bool = False,
+    host: Host | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Go on with the run in directory `path` from its last checkpoint, as its `config.toml` or `config` says.
 
-    Raises InputError when there is no run or its data have changed.
+    Raises InputError when there is no run, when its data have changed, when another process is at work there, or
+    when the settings are not those it was started with, unless `accept_changes`.
     """
     host = host or Host.discover()
     directory = RunDirectory.open(Path(path))
-    config = Run(directory, host).config
-    planned = plan(config, host)
-    scan = _training_scan(planned, host)
-    if scan.fingerprint() != directory.read_environment().get("data_fingerprint"):
-        raise InputError(f"the data of {directory.path} are not those it was started with; restore them or train anew.")
-    test = _test_scan(planned, host)
-    return _run(host, config, planned.components, directory, scan, test, progress or SilentProgress(), resume=True)
+    directory.refuse_links()
+    with working_in(directory):
+        planned = plan(config or Run(directory, host).config, host)
+        resolved = from_table(planned.as_table())
+        provenance = directory.read_environment()
+        found = changes(provenance.get("config", resolved.as_table()), resolved.as_table())
+        if found and not accept_changes:
+            raise InputError(
+                f"{directory.path} was started with other settings ({'; '.join(found)}); restore them, or add "
+                "--accept-changes to go on with the new ones."
+            )
+        scan = _training_scan(planned, host)
+        if scan.fingerprint() != provenance.get("data_fingerprint"):
+            raise InputError(
+                f"the data of {directory.path} are not those it was started with; restore them or train anew."
+            )
+        test = _test_scan(planned, host)
+        if found:
+            write_text(directory.config, resolved.as_toml())
+            told = [*provenance.get("changes", []), found]
+            directory.write_json(directory.environment, provenance | {"config": resolved.as_table(), "changes": told})
+        return _run(
+            host, resolved, planned.components, directory, scan, test, progress or SilentProgress(), resume=True
+        )
 
 
 def _training_scan(planned: Plan, host: Host) -> Scan:

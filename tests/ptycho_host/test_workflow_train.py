@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 import sys
 
 import h5py
@@ -115,9 +116,9 @@ def test_the_run_directory_is_complete_and_holds_nothing_half_written(run):
         "figures/training.png",
     }  # fmt: skip
     assert [name for name in files if name.startswith("checkpoints/")]
-    assert [name for name in files if name.rpartition("/")[2].startswith(".")] == []
+    assert [name for name in files if name.rpartition("/")[2].startswith(".")] == [".lock"]
     assert [name for name in files if name.endswith((".pkl", ".pt", ".pth", ".pickle", ".tmp"))] == []
-    assert all((run.path / name).stat().st_size > 0 for name in files)
+    assert all((run.path / name).stat().st_size > 0 for name in files if name != ".lock")
 
 
 def test_the_configuration_is_complete(run):
@@ -314,6 +315,37 @@ def test_a_run_does_not_go_on_with_other_data(ptycho, quiet, refused, host, tmp_
     assert "the data of run are not those it was started with" in refused("train", "--resume", "run")
 
 
+@pytest.fixture
+def copied(run, tmp_path):
+    """A finished run that may be spoilt."""
+    shutil.copytree(run.path, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_run_goes_on_with_other_settings_only_when_told(copied, ptycho, refused):
+    message = refused("train", "--resume", "run", "--epochs", "3", "--set", "train.batch_size=8")
+    assert "was started with other settings (train.batch_size: 16 -> 8; train.epochs: 2 -> 3)" in message
+    assert "--accept-changes" in message
+    outcome = ptycho("train", "--resume", "run", "--epochs", "3", "--accept-changes")
+    assert outcome.code == 0, outcome.err
+    assert [report.epoch for report in Run.open(copied).history] == [1, 2, 3]
+    assert json.loads((copied / "environment.json").read_text())["changes"] == [["train.epochs: 2 -> 3"]]
+    # What was accepted is now what the run was started with.
+    assert ptycho("train", "--resume", "run").code == 0
+
+
+def test_a_configuration_edited_by_hand_is_a_change_too(copied, refused):
+    edited = (copied / "config.toml").read_text().replace("epochs = 2", "epochs = 5")
+    (copied / "config.toml").write_text(edited)
+    assert "train.epochs: 2 -> 5" in refused("train", "--resume", "run")
+
+
+def test_a_run_does_not_write_through_links(copied, refused, tmp_path):
+    (copied / "figures").rename(tmp_path / "elsewhere")
+    (copied / "figures").symlink_to(tmp_path / "elsewhere")
+    assert "run/figures is a link" in refused("train", "--resume", "run")
+
+
 def test_a_run_that_fails_says_why_and_leaves_no_half_written_files(host, quiet, tmp_path):
     with pytest.raises(RunFailedError) as caught:
         train({**SETTINGS, "loss": "hopeless"}, out=tmp_path / "run", host=host)
@@ -322,7 +354,7 @@ def test_a_run_that_fails_says_why_and_leaves_no_half_written_files(host, quiet,
     assert (quiet.RECORDS[-1].outcome, quiet.RECORDS[-1].message) == ("failed", str(caught.value))
     files = {str(path.relative_to(tmp_path / "run")) for path in (tmp_path / "run").rglob("*") if path.is_file()}
     assert files.isdisjoint({"reconstruction.h5", "metrics.json", "report.html", "bundle/bundle.toml"})
-    assert [name for name in files if name.rpartition("/")[2].startswith(".")] == []
+    assert [name for name in files if name.rpartition("/")[2].startswith(".")] == [".lock"]
 
 
 def test_the_command_ends_a_failed_run_with_exit_code_1(ptycho, quiet, run, refused):
