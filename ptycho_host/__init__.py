@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ptycho_host.contracts import Reconstruction
     from ptycho_host.data.scan import Scan
     from ptycho_host.plugins import Host
+    from ptycho_host.workflows.compare import compare
     from ptycho_host.workflows.reconstruct import reconstruct
     from ptycho_host.workflows.run import Run
     from ptycho_host.workflows.scans import load_scan, simulate, write_scan
@@ -33,6 +34,7 @@ __all__ = [
     "Run",
     "RunConfig",
     "Scan",
+    "compare",
     "hookimpl",
     "load_scan",
     "reconstruct",
@@ -48,6 +50,7 @@ _HOMES = {
     "Run": "workflows.run",
     "RunConfig": "config",
     "Scan": "data.scan",
+    "compare": "workflows.compare",
     "load_scan": "workflows.scans",
     "reconstruct": "workflows.reconstruct",
     "resume": "workflows.train",

@@ -13,7 +13,7 @@ def ptycho_readers() -> list[Reader]:
         Reader(
             "npz",
             summary="NumPy archive: diff3d amplitudes, xcoords, ycoords, probeGuess.",
-            target="ptycho_host.data.npz:NpzReader",
+            target="ptycho_host.data.formats.npz:NpzReader",
             suffixes=(".npz",),
         )
     ]
@@ -26,7 +26,7 @@ def ptycho_writers() -> list[Writer]:
         Writer(
             "npz",
             summary="NumPy archive with the same keys, compressed.",
-            target="ptycho_host.data.npz:NpzWriter",
+            target="ptycho_host.data.formats.npz:NpzWriter",
             suffixes=(".npz",),
         )
     ]
@@ -53,6 +53,11 @@ def ptycho_commands() -> list[Command]:
             "reconstruct",
             summary="Reconstruct another scan with a trained run, without training.",
             target="ptycho_host.cli.reconstruct:reconstruct",
+        ),
+        Command(
+            "compare",
+            summary="Rank runs and reconstructions, with figures.",
+            target="ptycho_host.cli.compare:compare",
         ),
         Command("simulate", summary="Write a simulated scan.", target="ptycho_host.cli.simulate:simulate"),
         Command("inspect", summary="Say what is in a file.", target="ptycho_host.cli.inspect:inspect"),

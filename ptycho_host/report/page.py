@@ -43,24 +43,32 @@ def render_page(
     configuration as TOML text. environment: `environment.json`; nested values are shown as dotted names. All text is
     escaped.
     """
-    page = Environment(
+    rows = result_rows(results)
+    return (
+        templates()
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            subtitle=subtitle,
+            names=list(results),
+            highlights=_highlights(results),
+            blocks=[(block, list(members)) for block, members in groupby(rows, key=lambda row: row.block)],
+            figures=figures,
+            notes=notes,
+            config=config,
+            environment=flattened(environment or {}),
+        )
+    )
+
+
+def templates() -> Environment:
+    """The templates of this package; everything put into them is escaped, and nothing may be missing."""
+    return Environment(
         loader=PackageLoader("ptycho_host.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )
-    rows = result_rows(results)
-    return page.get_template("page.html.j2").render(
-        title=title,
-        subtitle=subtitle,
-        names=list(results),
-        highlights=_highlights(results),
-        blocks=[(block, list(members)) for block, members in groupby(rows, key=lambda row: row.block)],
-        figures=figures,
-        notes=notes,
-        config=config,
-        environment=flattened(environment or {}),
     )
 
 

@@ -1,0 +1,151 @@
+"""Figures of a comparison: the maps of all objects with common colour limits, and their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from textwrap import fill
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ptycho_host.metrics.alignment import Complex
+from ptycho_host.metrics.frc import FRCCurve
+from ptycho_host.metrics.object_metrics import phase_maps, wrapped_difference
+from ptycho_host.metrics.region import Region
+from ptycho_host.report.curve_figures import frc_figure
+from ptycho_host.report.style import (
+    AMPLITUDE_MAP,
+    ERROR_MAP,
+    TICK,
+    Limits,
+    blank_map,
+    colour_bar,
+    draw_map,
+    new_figure,
+    percentile_limits,
+    phase_colours,
+    row_label,
+    scale_bar,
+    symmetric_limits,
+)
+
+Map = NDArray[np.floating[Any]]
+COLUMNS = 5
+"""Maps side by side; more go into further rows."""
+SIDE = 2.5
+"""Width of a map in inches."""
+TITLE_LETTERS = 26
+"""How many letters of a name fit above a map."""
+
+
+def maps_figure(
+    quantity: Literal["amplitude", "phase"],
+    objects: Mapping[str, Complex],
+    region: Region,
+    *,
+    truth: Complex | None = None,
+    pixel_m: float | None = None,
+) -> Figure:
+    """Amplitude or phase of aligned objects (H, W), by name, inside the region, all with the same colour limits.
+
+    With a truth (H, W) it comes first and gives the limits, and below each object stands its signed error; the
+    limits of the errors suit the object in the middle, so that a failure does not bleach all others.
+    """
+    maps = _amplitudes(objects, region, truth) if quantity == "amplitude" else _phases(objects, region, truth)
+    panels = ([("Truth", maps.truth, None)] if maps.truth is not None else []) + [
+        (name, image, maps.errors.get(name)) for name, image in maps.images.items()
+    ]
+    columns = min(len(panels), COLUMNS)
+    bands = [panels[first : first + columns] for first in range(0, len(panels), columns)]
+    lines = 1 if maps.truth is None else 2
+    lines_of_title = max(_title(name).count("\n") for name, _, _ in panels) + 1
+    height = SIDE * panels[0][1].shape[0] / panels[0][1].shape[1]
+    figure = new_figure((SIDE + 0.05) * columns + 0.9, ((height + 0.1) * lines + 0.17 * lines_of_title) * len(bands))
+    grid = figure.subplots(lines * len(bands), columns, squeeze=False)
+    for number, band in enumerate(bands):
+        upper, lower = grid[number * lines], grid[number * lines + 1] if lines == 2 else ()
+        for axes, (name, image, _) in zip(upper, band, strict=False):
+            draw_map(axes, image, maps.colours, maps.limits, _title(name))
+        _finish(upper, quantity.capitalize(), maps.unit)
+        for axes, (_, _, error) in zip(lower, band, strict=False):
+            if error is not None:
+                draw_map(axes, error, ERROR_MAP, maps.error_limits)
+        if lines == 2:
+            _finish(lower, "Error", maps.unit.replace(quantity, f"{quantity} error"))
+    scale_bar(grid[0][0], panels[0][1].shape, pixel_m)
+    return figure
+
+
+def correlations_figure(curves: Mapping[str, Mapping[str, FRCCurve]]) -> Figure:
+    """Fourier ring correlations with the truth, quantity -> name -> curve, the names below the axes."""
+    figure = frc_figure(curves)
+    entries = max(len(named) for named in curves.values()) + 1
+    figure.set_figheight(3.6 + 0.18 * entries)
+    for axes in figure.axes:
+        axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.18), borderaxespad=0.0, fontsize=TICK, frameon=False)
+    return figure
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Maps:
+    """What one figure shows: true map, maps and errors by name (each (h, w)), colours and their limits."""
+
+    truth: Map | None
+    images: Mapping[str, Map]
+    errors: Mapping[str, Map]
+    colours: str
+    limits: Limits
+    unit: str
+
+    @property
+    def error_limits(self) -> Limits:
+        """Symmetric, from the median over the objects of what holds 99 % of an object's errors."""
+        known = [symmetric_limits(error)[1] for error in self.errors.values() if np.isfinite(error).any()]
+        largest = float(np.median(known)) if known else 1.0
+        return -largest, largest
+
+
+def _amplitudes(objects: Mapping[str, Complex], region: Region, truth: Complex | None) -> _Maps:
+    images: dict[str, Map] = {name: np.abs(obj[region.slices]) for name, obj in objects.items()}
+    if truth is None:
+        limits = percentile_limits(np.stack(list(images.values())))
+        return _Maps(None, images, {}, AMPLITUDE_MAP, limits, "amplitude")
+    true_map = np.abs(truth[region.slices])
+    errors = {name: image - true_map for name, image in images.items()}
+    return _Maps(true_map, images, errors, AMPLITUDE_MAP, percentile_limits(true_map), "amplitude")
+
+
+def _phases(objects: Mapping[str, Complex], region: Region, truth: Complex | None) -> _Maps:
+    """Phases about the mean of the truth, or of the first object without one."""
+    inside = {name: obj[region.slices] for name, obj in objects.items()}
+    target = next(iter(inside.values())) if truth is None else truth[region.slices]
+    target_phase, _ = phase_maps(target, target)
+    colours, limits = phase_colours(target_phase)
+    # A cyclic map has no room beyond pi, so there the phases must stay wrapped.
+    turn = np.exp(1j * (target_phase - np.angle(target)))
+    images: dict[str, Map] = {
+        name: np.angle(obj * turn) if limits[1] == np.pi else phase_maps(target, obj)[1] for name, obj in inside.items()
+    }
+    if truth is None:
+        return _Maps(None, images, {}, colours, limits, "phase (rad)")
+    errors = {name: wrapped_difference(obj, target) for name, obj in inside.items()}
+    return _Maps(target_phase, images, errors, colours, limits, "phase (rad)")
+
+
+def _finish(line: Iterable[Axes], label: str, unit: str) -> None:
+    """Empty the unused places of a row of maps, name it, and put the colour bar after its last map."""
+    axes_of_line = list(line)
+    for axes in axes_of_line:
+        if not axes.images:
+            blank_map(axes)
+    row_label(axes_of_line[0], label)
+    drawn = [axes for axes in axes_of_line if axes.images]
+    colour_bar(drawn[-1].images[0], drawn[-1], unit)
+
+
+def _title(name: str) -> str:
+    return fill(name, TITLE_LETTERS, break_long_words=False)
