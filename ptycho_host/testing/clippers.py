@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ptycho_host.configured import ConfiguredComponent
 from ptycho_host.contracts import ClipReport, Workbench
 from ptycho_host.plugins import Host
-from ptycho_host.testing.engines import workbench_for
 from ptycho_host.testing.suite import OptionConformance
+from ptycho_host.testing.trial import workbench_for
 
 Array = NDArray[Any]
 Gradients = Sequence[Array | None]

@@ -18,7 +18,9 @@ from ptycho_host.options import OptionSchema
 from ptycho_host.plugins import Host
 from ptycho_host.runs.bundle import load_bundle, save_bundle
 from ptycho_host.testing.choices import values_of
-from ptycho_host.testing.engines import (
+from ptycho_host.testing.scans import Sight, sight, simulated_scan
+from ptycho_host.testing.suite import OptionConformance
+from ptycho_host.testing.trial import (
     QuietRun,
     WatchedComponent,
     engine_for,
@@ -28,8 +30,6 @@ from ptycho_host.testing.engines import (
     with_usual,
     workbench_for,
 )
-from ptycho_host.testing.scans import Sight, sight, simulated_scan
-from ptycho_host.testing.suite import OptionConformance
 from ptycho_host.workflows.run import Run
 from ptycho_host.workflows.scans import write_scan
 from ptycho_host.workflows.train import train

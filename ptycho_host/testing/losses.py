@@ -15,9 +15,9 @@ from ptycho_host.contracts import ForwardResult, LossFunction, Measurement, Work
 from ptycho_host.errors import InputError
 from ptycho_host.physics.far_field import diffraction_amplitude
 from ptycho_host.plugins import Host
-from ptycho_host.testing.engines import workbench_for
 from ptycho_host.testing.scans import disc_probe
 from ptycho_host.testing.suite import OptionConformance
+from ptycho_host.testing.trial import workbench_for
 
 Array = NDArray[Any]
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from ptycho_host.configured import ConfiguredComponent
 from ptycho_host.contracts import SimulationRequest
 from ptycho_host.data.checks import ScanChecker
-from ptycho_host.data.npz import NpzReader, NpzWriter
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import DataError, InputError
 from ptycho_host.metrics.diffraction import predicted_amplitudes
 from ptycho_host.plugins import Host
 from ptycho_host.testing.suite import OptionConformance
+from ptycho_host.workflows.scans import load_scan, write_scan
 
 MOST_SPREAD = 2.0
 """Counts of expectation n spread by n; the mean of that ratio over a scan of hundreds of lit pixels is near 1."""
@@ -134,13 +134,13 @@ class SimulatorConformance(OptionConformance):
             found = "makes a scan"
         self.require(False, component, f"{found} when a requested position lies off the object; raise an InputError")
 
-    def test_scan_can_be_written(self, component: ConfiguredComponent, tmp_path: Path) -> None:
+    def test_scan_can_be_written(self, host: Host, component: ConfiguredComponent, tmp_path: Path) -> None:
         """`ptycho simulate` writes the scan, metadata included, and reads it back."""
         scan = self._simulated(component)
         path = tmp_path / "scan.npz"
         with self.attempt(component, "to have its scan written and read"):
-            NpzWriter().write(scan, path)
-            again = NpzReader().read(path)
+            write_scan(scan, path, host=host)
+            again = load_scan(path, host=host)
         self.require(
             again.fingerprint() == scan.fingerprint() and _equal(again.truth, scan.truth),
             component,
