@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 ComplexArray = NDArray[np.complex64]
 FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
 Positions = NDArray[np.float64]
 
 
@@ -74,6 +75,10 @@ class Scan:
     name: what to call the scan in tables and figures.
     geometry: metres for product files, where known.
     metadata: how the scan came about, as plain values; kept by the writers.
+    bad_pixels: (N, N) bool, True where the detector's values mean nothing, else None. Losses and metrics leave these
+        pixels out, readers give zero there.
+    per_pattern: what else the file holds a pattern, arrays (M, …) by name; kept by the writers, cut by `subset`.
+    extras: other arrays of the file by name, which the host has no use for; kept by the writers.
     """
 
     amplitudes: PatternSource
@@ -84,6 +89,9 @@ class Scan:
     name: str = "scan"
     geometry: ExperimentGeometry | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    bad_pixels: BoolArray | None = None
+    per_pattern: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -102,7 +110,8 @@ class Scan:
     def subset(self, indices: NDArray[np.integer[Any]]) -> Scan:
         """The scan of the patterns at `indices`, in that order, over the same object."""
         chosen = SelectedPatterns(self.amplitudes, np.asarray(indices))
-        return replace(self, amplitudes=chosen, positions=self.positions[indices])
+        cut = {name: values[indices] for name, values in self.per_pattern.items()}
+        return replace(self, amplitudes=chosen, positions=self.positions[indices], per_pattern=cut)
 
     def canvas_shape(self) -> tuple[int, int]:
         """(H, W) of the object: the known object's shape, or the smallest canvas that holds every patch."""
@@ -113,11 +122,13 @@ class Scan:
         return int(highest[0]), int(highest[1])
 
     def fingerprint(self) -> str:
-        """SHA-256 over positions, probe and evenly spaced patterns: tells whether two scans are the same data."""
+        """SHA-256 over positions, probe, bad pixels and evenly spaced patterns: the same for the same data."""
         digest = hashlib.sha256()
         digest.update(repr(self.amplitudes.shape).encode())
         digest.update(np.ascontiguousarray(self.positions).tobytes())
         digest.update(np.ascontiguousarray(self.probe).tobytes())
+        if self.bad_pixels is not None:
+            digest.update(np.ascontiguousarray(self.bad_pixels).tobytes())
         sample = np.unique(np.linspace(0, self.count - 1, num=min(self.count, 64)).astype(int))
         digest.update(np.ascontiguousarray(self.batch(sample)).tobytes())
         return digest.hexdigest()

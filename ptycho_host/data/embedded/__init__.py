@@ -10,7 +10,7 @@ from dataclasses import replace
 from importlib.resources import as_file, files
 
 from ptycho_host.contracts import DatasetFunction
-from ptycho_host.data.npz import NpzReader
+from ptycho_host.data.formats.npz import NpzReader
 from ptycho_host.data.scan import Scan
 
 

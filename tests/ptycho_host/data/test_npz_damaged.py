@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptycho_host.data.npz import NpzReader
+from ptycho_host.data.formats.npz import NpzReader
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import DataError
 

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from ptycho_host.data.npz import NpzReader
+from ptycho_host.data.formats.npz import NpzReader
 from ptycho_host.errors import DataError
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptycho_host.data.npz import NpzReader, NpzWriter
+from ptycho_host.data.formats.npz import NpzReader, NpzWriter
 from ptycho_host.data.scan import ExperimentGeometry, Scan
 from ptycho_host.errors import RunFailedError
 
@@ -74,7 +74,7 @@ def test_a_selection_of_patterns_is_written_as_a_scan_of_its_own(tmp_path, array
     scan = NpzReader().read(tmp_path / "all.npz")
     NpzWriter().write(scan.subset(np.array([4, 1])), tmp_path / "two.npz")
     two = NpzReader().read(tmp_path / "two.npz")
-    np.testing.assert_array_equal(two.amplitudes, arrays["diff3d"][[4, 1]])
+    np.testing.assert_array_equal(two.batch(slice(None)), arrays["diff3d"][[4, 1]])
     np.testing.assert_array_equal(two.positions[:, 1], arrays["xcoords"][[4, 1]])
 
 
@@ -110,8 +110,8 @@ def test_any_real_numbers_do_for_amplitudes_and_positions(tmp_path, arrays, dtyp
     arrays["diff3d"] = np.asfortranarray(arrays["diff3d"])
     np.savez(tmp_path / "typed.npz", **arrays)
     scan = NpzReader().read(tmp_path / "typed.npz")
-    assert (scan.amplitudes.dtype, scan.positions.dtype) == (np.float32, np.float64)
-    np.testing.assert_array_equal(scan.amplitudes, arrays["diff3d"].astype(np.float32))
+    assert (scan.batch(slice(None)).dtype, scan.positions.dtype) == (np.float32, np.float64)
+    np.testing.assert_array_equal(scan.batch(slice(None)), arrays["diff3d"].astype(np.float32))
     np.testing.assert_array_equal(scan.positions[:, 0], arrays["ycoords"].astype(float))
 
 

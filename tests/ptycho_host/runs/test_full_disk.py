@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from ptycho_host.contracts import Bundle, PatchShape, Reconstruction
 from ptycho_host.configured import configure
-from ptycho_host.data.npz import NpzWriter
+from ptycho_host.data.formats.npz import NpzWriter
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import RunFailedError
 from ptycho_host.physics.intensity import IntensityScale

@@ -1,0 +1,138 @@
+"""The NPZ contract: reader and writer of scans as NumPy archives, without pickles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycho_host.data.checks import ScanChecker
+from ptycho_host.data.conventions import EmptyOption, ModeOption
+from ptycho_host.data.formats.archive import NpzArchive, keys_of, open_archive, write_archive
+from ptycho_host.data.formats.reading import finished, split_extras
+from ptycho_host.data.patterns import LoadedPatterns
+from ptycho_host.data.scan import ExperimentGeometry, Scan
+from ptycho_host.errors import DataError, close_match_hint, quoted
+
+REQUIRED = ("diff3d", "xcoords", "ycoords", "probeGuess")
+GEOMETRY = ("objectPixelM", "photonEnergyEV", "detectorDistanceM")
+OPTIONAL = ("objectGuess", "objectGuessIsTruth", "referenceGuess", "badPixels", *GEOMETRY, "metadata")
+
+FOREIGN = frozenset({"xcoords_start", "ycoords_start", "scan_index", "bad_pixels", "diffraction", "_metadata"})
+"""Keys of the raw files of PtychoPINN and Ptychodus, whose `diff3d` may hold intensities."""
+
+
+class NpzReader:
+    """Reads `diff3d` (M,N,N) amplitudes, `xcoords`, `ycoords` (M,), `probeGuess` (N,N) and what else is known.
+
+    Optional: `objectGuess` (H,W), with `objectGuessIsTruth` for simulations, and then `referenceGuess`; `badPixels`
+    (N,N); `objectPixelM` (2,), `photonEnergyEV`, `detectorDistanceM` together; `metadata`, JSON text. Other arrays
+    are kept for the writers. Patterns that are not compressed stay on disk.
+    """
+
+    def __init__(self, *, empty: EmptyOption = "refuse", mode: ModeOption = None) -> None:
+        """Options of the reader."""
+        self._empty = empty
+        self._mode = mode
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the file is a ZIP archive with the contract's keys, and with none that say it is a raw file."""
+        keys = keys_of(path)
+        return set(REQUIRED) <= keys and not FOREIGN & keys
+
+    def read(self, path: Path) -> Scan:
+        """The scan; raises DataError that names file, key and remedy."""
+        check = ScanChecker(str(path))
+        with open_archive(path, "the NPZ contract") as archive:
+            held = archive.keys
+            missing = [key for key in REQUIRED if key not in held]
+            if missing:
+                raise DataError(
+                    f"{path}: {quoted(missing)} missing.{close_match_hint(missing[0], held)} It holds "
+                    f"{quoted(sorted(held))}; the NPZ contract needs {quoted(REQUIRED)}."
+                )
+            raw = archive.patterns("diff3d")
+            arrays = {key: archive.array(key) for key in held if key != "diff3d" and _is_kept(archive, key)}
+        bad = None
+        if "badPixels" in arrays and len(raw.shape) == 3:
+            bad = check.bad_pixels(arrays["badPixels"], "badPixels", raw.shape[-1])
+        patterns = check.patterns(raw, bad_pixels=bad, empty="refuse" if self._empty == "refuse" else "keep")
+        if not isinstance(raw, LoadedPatterns):
+            patterns.look_through()
+        known = check.object(arrays["objectGuess"], "objectGuess") if "objectGuess" in arrays else None
+        other = check.object(arrays["referenceGuess"], "referenceGuess") if "referenceGuess" in arrays else None
+        is_truth = check.flag(arrays.get("objectGuessIsTruth", np.array(False)), "objectGuessIsTruth")
+        others = {key: array for key, array in arrays.items() if key not in (*REQUIRED, *OPTIONAL)}
+        per_pattern, extras = split_extras(others, patterns.shape[0])
+        scan = Scan(
+            amplitudes=patterns,
+            positions=check.positions(arrays["ycoords"], arrays["xcoords"], patterns.shape[0]),
+            probe=check.probe(arrays["probeGuess"], patterns.shape[-1], self._mode),
+            truth=known if is_truth else None,
+            reference=other if is_truth else known,
+            name=path.stem,
+            geometry=_geometry(arrays, check),
+            metadata=_metadata(arrays, check),
+            bad_pixels=bad,
+            per_pattern=per_pattern,
+            extras=extras,
+        )
+        return check.inside(finished(scan, check, self._empty))
+
+
+class NpzWriter:
+    """Writes the same keys; a truth becomes `objectGuess` with `objectGuessIsTruth` set."""
+
+    def __init__(self, *, compressed: bool = True) -> None:
+        """`compressed` files are smaller; others are read piece by piece."""
+        self._compressed = compressed
+
+    def write(self, scan: Scan, path: Path) -> None:
+        """Write the scan atomically, the patterns block by block."""
+        arrays: dict[str, NDArray[Any]] = {
+            **scan.extras,
+            **scan.per_pattern,
+            "xcoords": scan.positions[:, 1],
+            "ycoords": scan.positions[:, 0],
+            "probeGuess": scan.probe,
+        }
+        known = scan.truth if scan.truth is not None else scan.reference
+        if known is not None:
+            arrays |= {"objectGuess": known, "objectGuessIsTruth": np.array(scan.truth is not None)}
+        if scan.truth is not None and scan.reference is not None:
+            arrays["referenceGuess"] = scan.reference
+        if scan.bad_pixels is not None:
+            arrays["badPixels"] = scan.bad_pixels
+        if scan.geometry is not None:
+            arrays |= {
+                "objectPixelM": np.array(scan.geometry.object_pixel_m),
+                "photonEnergyEV": np.array(scan.geometry.photon_energy_ev),
+                "detectorDistanceM": np.array(scan.geometry.detector_distance_m),
+            }
+        if scan.metadata:
+            arrays["metadata"] = np.array(json.dumps(dict(scan.metadata)))
+        write_archive(path, arrays, "diff3d", scan.amplitudes, np.float32, compressed=self._compressed)
+
+
+def _is_kept(archive: NpzArchive, key: str) -> bool:
+    """What the contract names must be right; of the rest, pickles are left alone."""
+    return key in (*REQUIRED, *OPTIONAL) or archive.is_plain(key)
+
+
+def _geometry(arrays: dict[str, NDArray[Any]], check: ScanChecker) -> ExperimentGeometry | None:
+    missing = [key for key in GEOMETRY if key not in arrays]
+    if len(missing) == len(GEOMETRY):
+        return None
+    if missing:
+        raise check.fail(missing[0], "is missing", f"give all of {quoted(GEOMETRY)} or none")
+    y, x = check.positive(arrays["objectPixelM"], "objectPixelM", 2)
+    (energy,) = check.positive(arrays["photonEnergyEV"], "photonEnergyEV", 1)
+    (distance,) = check.positive(arrays["detectorDistanceM"], "detectorDistanceM", 1)
+    return ExperimentGeometry((y, x), energy, distance)
+
+
+def _metadata(arrays: dict[str, NDArray[Any]], check: ScanChecker) -> dict[str, Any]:
+    return check.table(str(arrays["metadata"]), "metadata") if "metadata" in arrays else {}
