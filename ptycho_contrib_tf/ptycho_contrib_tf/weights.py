@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ptycho_contrib_tf.library import keras
+from ptycho_contrib_tf.library import keras, tf
 from ptycho_contrib_tf.network import PatternNetwork
 from ptycho_host.errors import BundleError
 
@@ -55,7 +54,7 @@ def stable_names(paths: Sequence[str]) -> list[str]:
 
 def arrays_of(variables: Mapping[str, keras.Variable]) -> dict[str, NDArray[Any]]:
     """A copy of the variables, arrays by name."""
-    return {name: np.array(variable) for name, variable in variables.items()}
+    return {name: tf.convert_to_tensor(variable.value).numpy() for name, variable in variables.items()}
 
 
 def assign(variables: Mapping[str, keras.Variable], arrays: Arrays) -> None:
