@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from packaging.utils import canonicalize_name
 
 Completed: TypeAlias = subprocess.CompletedProcess[str]
 
@@ -37,17 +39,32 @@ class FreshEnvironment:
     def install(self, *requirements: str | Path, no_deps: bool = False) -> None:
         """`pip install` with our own distributions from the wheelhouse; a Path is a wheel or a source tree."""
         # Compiling all of torch takes longer than copying it, and hardly any of it is imported.
-        options = ["--quiet", "--no-compile", *(["--no-deps"] if no_deps else [])]
-        sources = ["--find-links", str(self.wheelhouse), "--constraint", str(ROOT / "constraints.txt")]
-        pip = [sys.executable, "-m", "pip", "--python", str(self.python), "install"]
-        done = _run([*pip, *options, *sources, *map(str, requirements)], self.folder)
-        assert done.returncode == 0, f"pip install {requirements}\n{done.stdout}\n{done.stderr}"
+        self._pip("install", "--no-compile", *(["--no-deps"] if no_deps else []), *self._sources, *requirements)
+
+    def would_install(self, *requirements: str) -> set[str]:
+        """The distributions that `pip install` would bring, by canonical name; nothing is installed."""
+        report = self._pip("install", "--dry-run", "--report", "-", *self._sources, *requirements)
+        return {canonicalize_name(entry["metadata"]["name"]) for entry in json.loads(report)["install"]}
+
+    def check(self) -> None:
+        """`pip check`: everything that is installed has what it requires."""
+        self._pip("check")
 
     def run(self, program: str, *arguments: str | Path, cwd: Path, **environment: str) -> Completed:
         """A program of this environment such as `ptycho` or `python`; its exit code is the caller's to judge."""
         command = [str(self.folder / "bin" / program), *map(str, arguments)]
         # A home without settings, and a terminal of stated width.
         return _run(command, cwd, HOME=str(self.folder), COLUMNS="160", PYTHONNOUSERSITE="1", **environment)
+
+    @property
+    def _sources(self) -> list[str | Path]:
+        return ["--find-links", self.wheelhouse, "--constraint", ROOT / "constraints.txt"]
+
+    def _pip(self, command: str, *arguments: str | Path) -> str:
+        pip = [sys.executable, "-m", "pip", "--quiet", "--python", str(self.python), command]
+        done = _run([*pip, *map(str, arguments)], self.folder)
+        assert done.returncode == 0, f"pip {command} {arguments}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
 
 
 def _run(command: list[str], cwd: Path, **environment: str) -> Completed:
