@@ -1,4 +1,4 @@
-"""What ptycho-example registers; it is read at every start of `ptycho`, so it imports nothing heavy."""
+"""What ptycho-example registers; `ptycho` reads it at each start: import nothing heavy."""
 
 from ptycho_host import hookimpl
 from ptycho_host.components import Generator

@@ -41,7 +41,7 @@ class Trial:
 
 @pytest.fixture(scope="module")
 def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
-    """One of each kind, by label; all wheels are built by one call of pip, which takes longer to start than to build."""
+    """One of each kind, by label; one call of pip builds all wheels, since it takes longer to start than to build."""
     folder, host = tmp_path_factory.mktemp("trials"), Host.discover()
     made = {
         label(blueprint): create(
@@ -161,9 +161,9 @@ def observed(ptycho: Ptycho, made: NewDistribution, folder: Path) -> None:
 def commanded(ptycho: Ptycho, made: NewDistribution, folder: Path) -> None:
     assert made.names.component in ptycho("--help")
     rings = json.loads(ptycho(f"{made.names.component} {SCAN} --width 16 --json"))
-    # 64 pixels: the corners lie 45 from the centre, in the third ring. Most photons are near it.
+    # 64 pixels: the corners lie 45 from the centre, in the third ring, where hardly any photon arrives.
     assert len(rings["counts"]) == 3
-    assert rings["counts"] == sorted(rings["counts"], reverse=True)
+    assert rings["counts"][2] < min(rings["counts"][:2])
 
 
 BUILT_IN_GENERATOR = {
