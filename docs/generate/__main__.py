@@ -1,4 +1,4 @@
-"""Write `docs/reference` from the code, or with `--check` say which of its pages are stale."""
+"""Write `docs/reference`, or another folder, from the code; with `--check` say which of its pages are stale."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from project import ROOT, our_host
 from ptycho_host.errors import PtychoError
 
 REFERENCE = ROOT / "docs" / "reference"
+CHECK = "--check"
 
 
 def pages() -> dict[Path, str]:
@@ -35,24 +36,28 @@ def pages() -> dict[Path, str]:
 
 def main() -> None:
     """Write the pages, or compare them; other files in the folder are left over from before."""
+    folder = Path(next((argument for argument in sys.argv[1:] if argument != CHECK), REFERENCE))
     try:
-        wanted = {REFERENCE / path: text for path, text in pages().items()}
+        wanted = pages()
     except PtychoError as error:
         sys.exit(f"the reference cannot be written: {error}")
-    found = {path: path.read_text(encoding="utf-8") for path in REFERENCE.rglob("*") if path.is_file()}
+    found = {path.relative_to(folder): path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.is_file()}
     stale = sorted(path for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path))
-    if "--check" in sys.argv[1:]:
-        if stale:
-            listed = "".join(f"\n  {path.relative_to(ROOT)}" for path in stale)
-            sys.exit(f"the reference is not what the code says: run 'make docs' and commit.{listed}")
+    if CHECK not in sys.argv:
+        for path in stale:
+            _update(folder / path, wanted.get(path))
+        sys.stdout.write(f"{len(wanted)} pages in {folder}, {len(stale)} changed\n")
+    elif stale:
+        listed = "".join(f"\n  {folder / path}" for path in stale)
+        sys.exit(f"the reference is not what the code says: run 'make docs' and commit.{listed}")
+
+
+def _update(path: Path, text: str | None) -> None:
+    if text is None:
+        path.unlink()
         return
-    for path in stale:
-        if path in wanted:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(wanted[path], encoding="utf-8")
-        else:
-            path.unlink()
-    sys.stdout.write(f"{len(wanted)} pages in {REFERENCE.relative_to(ROOT)}, {len(stale)} changed\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

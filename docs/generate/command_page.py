@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from markdown import code, page, prose, table
 from typer.main import get_command
+from writing import code, page, prose, table
 
 from ptycho_host.cli.app import app
 from ptycho_host.cli.commands import typer_command

@@ -8,7 +8,7 @@ from dataclasses import fields
 from itertools import groupby
 from pathlib import Path
 
-from markdown import anchor, page, prose, table, verbatim
+from writing import anchor, page, prose, table, verbatim
 
 from ptycho_host.components import KINDS, Component
 from ptycho_host.config import COMPONENT_SECTIONS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from component_pages import FOLDER, option_table, plural, section_of
-from markdown import code, page, prose, table, verbatim
 from pydantic import BaseModel
+from writing import code, page, prose, table, verbatim
 
 from ptycho_host.components import KINDS
 from ptycho_host.config import COMPONENT_SECTIONS, ComponentChoice, RunConfig

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from markdown import code, page, prose
 from project import PACKAGE
 from sources import definitions
+from writing import code, page, prose
 
 MODULES = ("contracts.py", "data/scan.py", "physics/intensity.py", "records.py")
 

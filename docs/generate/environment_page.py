@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from markdown import page, prose
 from project import PACKAGE
 from sources import definitions
+from writing import page, prose
 
 ENDING = "_VARIABLE"
 """How the constants that name them are called."""

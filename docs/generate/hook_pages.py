@@ -8,9 +8,9 @@ from pathlib import Path
 
 from component_pages import FOLDER as KIND_PAGES
 from component_pages import plural
-from markdown import code, page, prose
 from project import PACKAGE, ROOT
 from sources import Definition, definitions
+from writing import code, page, prose
 
 from ptycho_host import hookspecs
 from ptycho_host.components import KINDS

@@ -6,7 +6,7 @@ from component_pages import FOLDER as COMPONENTS
 from component_pages import plural
 from hook_pages import FOLDER as HOOKS
 from hook_pages import hook_names
-from markdown import page, table
+from writing import page, table
 
 from ptycho_host import hookspecs
 from ptycho_host.components import KINDS
