@@ -5,6 +5,7 @@ from __future__ import annotations
 from ptycho_contrib_tf.library import keras, tf
 from ptycho_contrib_tf.options import FiltersScale, InputTransform
 from ptycho_contrib_tf.stages import (
+    Block,
     Decoder,
     Encoder,
     channels_first,
@@ -22,11 +23,11 @@ DECODING = 128, 64, 32
 """Filters of the three halvings and of the three doublings, at scale 1."""
 
 
-class Arm(keras.layers.Layer):
+class Arm(Block):
     """One half of the object: features at an eighth of the size to images (B, N, N, C), linear in the end."""
 
     def __init__(self, filters: list[int], channels: int, name: str, bias: str) -> None:
-        super().__init__(name=name)
+        super().__init__(name)
         self.decoder = Decoder(filters)
         self.last = last_convolution(channels, "linear", "last", bias=bias)
 
@@ -44,6 +45,7 @@ class Baseline(keras.Model):
         self.amplitude = amplitude
         self.phase = phase
         self.input_transform = input_transform
+        self.built = True
 
     def call(self, inputs: GeneratorInputs) -> tf.Tensor:
         """(B, C, N, N) complex64 object patches in model units."""

@@ -11,6 +11,7 @@ from ptycho_contrib_tf.library import keras, tf
 from ptycho_contrib_tf.options import AmplitudeActivation, AmplitudeGain, FiltersScale, InputTransform, Lift
 from ptycho_contrib_tf.stages import (
     Activation,
+    Block,
     ConvolutionPair,
     Decoder,
     Encoder,
@@ -33,14 +34,14 @@ BORDER_FEATURES = 4
 """Features of the last stage that are set aside for the border of the patch."""
 
 
-class PlainEnding(keras.layers.Layer):
+class PlainEnding(Block):
     """Features of half the size to images: doubling -> 3x3 convolution -> `activation`.
 
     Maps (B, N/2, N/2, any) to (B, N, N, channels).
     """
 
     def __init__(self, channels: int, activation: Activation, kernel: str) -> None:
-        super().__init__(name="ending")
+        super().__init__("ending")
         self.last = last_convolution(channels, activation, "last", kernel=kernel)
 
     def call(self, features: tf.Tensor, *, pixels: int) -> tf.Tensor:
@@ -48,7 +49,7 @@ class PlainEnding(keras.layers.Layer):
         return self.last(doubled(features, pixels))
 
 
-class PaddedEnding(keras.layers.Layer):
+class PaddedEnding(Block):
     """Features of half the size to images whose middle half, where the probe shines, they stand for pixel by pixel.
 
     All features but the last four -> 3x3 convolution -> `activation`, then zeros around up to N.
@@ -56,7 +57,7 @@ class PaddedEnding(keras.layers.Layer):
     """
 
     def __init__(self, channels: int, activation: Activation, kernel: str) -> None:
-        super().__init__(name="ending")
+        super().__init__("ending")
         self.middle = last_convolution(channels, activation, "middle", kernel=kernel)
 
     def call(self, features: tf.Tensor, *, pixels: int) -> tf.Tensor:
@@ -93,11 +94,11 @@ class BorderedEnding(PaddedEnding):
         return middle + outside * self.border(coarse)
 
 
-class Arm(keras.layers.Layer):
+class Arm(Block):
     """One half of the object: features at the coarsest size to images (B, N, N, C)."""
 
     def __init__(self, decoder: Decoder, ending: keras.Layer, name: str) -> None:
-        super().__init__(name=name)
+        super().__init__(name)
         self.decoder = decoder
         self.ending = ending
 
@@ -119,6 +120,7 @@ class Pinn(keras.Model):
         self.phase = phase
         self.input_transform = input_transform
         self.gain = gain
+        self.built = True
 
     def call(self, inputs: GeneratorInputs) -> tf.Tensor:
         """(B, C, N, N) complex64 object patches in model units."""
@@ -137,6 +139,7 @@ class LiftedPinn(keras.Model):
         self.real = real
         self.imaginary = imaginary
         self.input_transform = input_transform
+        self.built = True
 
     def call(self, inputs: GeneratorInputs) -> tf.Tensor:
         """(B, C, N, N) complex64 object patches in model units."""

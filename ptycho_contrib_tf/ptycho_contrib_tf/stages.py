@@ -36,11 +36,20 @@ def last_convolution(
     )
 
 
-class ConvolutionPair(keras.layers.Layer):
+class Block(keras.layers.Layer):
+    """A layer made of layers that build themselves at their first call, without weights of its own."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        # Otherwise Keras traces the call once more for every level of layers inside layers, which takes seconds.
+        self.built = True
+
+
+class ConvolutionPair(Block):
     """Two 3x3 convolutions with ReLU: images (B, H, W, any) to features (B, H, W, filters)."""
 
     def __init__(self, filters: int, name: str) -> None:
-        super().__init__(name=name)
+        super().__init__(name)
         self.first = convolution(filters, "relu", "first")
         self.second = convolution(filters, "relu", "second")
 
@@ -49,11 +58,11 @@ class ConvolutionPair(keras.layers.Layer):
         return self.second(self.first(images))
 
 
-class Encoder(keras.layers.Layer):
+class Encoder(Block):
     """For each number of `filters` a pair of convolutions, then a halving: images (B, N, N, any) to features."""
 
     def __init__(self, filters: Sequence[int]) -> None:
-        super().__init__(name="encoder")
+        super().__init__("encoder")
         self.pairs = numbered_pairs(filters)
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
@@ -63,11 +72,11 @@ class Encoder(keras.layers.Layer):
         return images
 
 
-class Decoder(keras.layers.Layer):
+class Decoder(Block):
     """For each number of `filters` a pair of convolutions, then a doubling to the next of the `sizes` it is given."""
 
     def __init__(self, filters: Sequence[int]) -> None:
-        super().__init__(name="decoder")
+        super().__init__("decoder")
         self.pairs = numbered_pairs(filters)
 
     def call(self, features: tf.Tensor, *, sizes: Sequence[int]) -> tf.Tensor:
