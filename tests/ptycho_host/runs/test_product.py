@@ -8,9 +8,10 @@ import pytest
 
 from ptycho_host.contracts import Reconstruction
 from ptycho_host.data.scan import ExperimentGeometry, Scan
+from ptycho_host.errors import DataError
 from ptycho_host.physics.patches import extract_patches
 from ptycho_host.records import EpochReport
-from ptycho_host.runs.product import NOMINAL, write_product
+from ptycho_host.runs.product import NOMINAL, read_product, write_product
 
 N, HEIGHT, WIDTH = 8, 21, 30
 GEOMETRY = ExperimentGeometry(object_pixel_m=(1.5e-8, 1.25e-8), photon_energy_ev=8.3e3, detector_distance_m=1.9)
@@ -119,3 +120,96 @@ def test_without_metres_nominal_ones_are_written_and_owned_up_to(tmp_path, produ
         assert "The input has no metres" in file.attrs["comments"]
         assert file["object"].attrs["pixel_width_m"] == NOMINAL.object_pixel_m[1] > 0
         assert file.attrs["photon_energy_eV"] == NOMINAL.photon_energy_ev > 0
+
+
+# --- read back -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("geometry", [GEOMETRY, None])
+def test_a_product_is_read_back_as_it_was(tmp_path, reconstruction, geometry):
+    scan = make_scan(geometry, positions=[(9.123456789, 11.5), (4.0, 26.0)])
+    write_product(tmp_path / "p.h5", reconstruction, scan, HISTORY)
+    product = read_product(tmp_path / "p.h5")
+    np.testing.assert_array_equal(product.object, reconstruction.object)
+    np.testing.assert_array_equal(product.probe, scan.probe)
+    # Metres and back: double rounding.
+    np.testing.assert_allclose(product.positions, scan.positions, atol=1e-12)
+
+
+def test_a_product_of_ptychodus_with_a_centre_modes_and_double_precision(tmp_path):
+    obj, probe = random_complex(1, HEIGHT, WIDTH).astype(complex), random_complex(2, 3, N, N).astype(complex)
+    with h5py.File(tmp_path / "p.h5", "w") as file:
+        file["object"], file["probe"] = obj, probe
+        file["object"].attrs.update(center_x_m=3e-8, center_y_m=-5e-8, pixel_width_m=1e-8, pixel_height_m=2e-8)
+        # By ObjectGeometry a position at the object's centre lies at pixel (W - 1) / 2 counted from the first
+        # pixel's centre; for us, who count from its edge, that is W / 2.
+        file["probe_position_x_m"], file["probe_position_y_m"] = [3e-8, 4e-8], [-5e-8, -1e-8]
+    product = read_product(tmp_path / "p.h5")
+    np.testing.assert_allclose(
+        product.positions, [(HEIGHT / 2, WIDTH / 2), (HEIGHT / 2 + 2, WIDTH / 2 + 1)], atol=1e-12
+    )
+    np.testing.assert_array_equal(product.object, obj[0].astype(np.complex64))
+    np.testing.assert_array_equal(product.probe, probe[0, 0].astype(np.complex64))
+
+
+def test_an_object_that_diverged_is_read_all_the_same(tmp_path):
+    diverged = Reconstruction(np.full((HEIGHT, WIDTH), np.nan, np.complex64), np.ones((HEIGHT, WIDTH), np.float32))
+    write_product(tmp_path / "p.h5", diverged, make_scan(), [])
+    assert np.isnan(read_product(tmp_path / "p.h5").object).all()
+
+
+def spoil(path, name, content):
+    with h5py.File(path, "r+") as file:
+        kept = dict(file[name].attrs)
+        del file[name]
+        if content is not None:
+            file[name] = content
+            file[name].attrs.update(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wrong"),
+    [
+        ("object", None, "is no product: it has no dataset 'object' (it holds loss_epochs, "),
+        ("object", np.ones((1, 4, 4)), "object holds float64 where complex numbers are due"),
+        ("object", np.ones((2, 4, 4), complex), "holds an object of 2 layers"),
+        ("object", np.ones(4, complex), "object has shape (4,)"),
+        ("probe", np.ones(4, complex), "probe has shape (4,)"),
+        ("probe_position_x_m", np.array([0.0, np.nan, 0.0, 0.0]), "along x are no lengths"),
+        ("probe_position_y_m", np.zeros(3), "holds 3 positions in y and 4 in x"),
+    ],
+)
+def test_what_is_wrong_with_a_product_is_said_in_a_sentence(tmp_path, reconstruction, name, content, wrong):
+    path = tmp_path / "p.h5"
+    write_product(path, reconstruction, make_scan(), [])
+    spoil(path, name, content)
+    with pytest.raises(DataError) as caught:
+        read_product(path)
+    assert str(path) in str(caught.value)
+    assert wrong in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_attribute_a_cut_file_and_no_file(tmp_path, reconstruction):
+    path = tmp_path / "p.h5"
+    write_product(path, reconstruction, make_scan(), [])
+    whole = path.read_bytes()
+    with h5py.File(path, "r+") as file:
+        del file["object"].attrs["pixel_width_m"]
+    with pytest.raises(DataError, match=r"cannot be read as a product in HDF5 \(.*pixel_width_m"):
+        read_product(path)
+    path.write_bytes(whole[:1000])
+    with pytest.raises(DataError, match="cannot be read as a product in HDF5"):
+        read_product(path)
+    with pytest.raises(DataError, match="there is no file"):
+        read_product(tmp_path / "nothing.h5")
+
+
+def test_an_object_that_the_file_does_not_hold_takes_no_memory(tmp_path, reconstruction):
+    path = tmp_path / "p.h5"
+    write_product(path, reconstruction, make_scan(), [])
+    with h5py.File(path, "r+") as file:
+        del file["object"]
+        file.create_dataset("object", shape=(1, 10**6, 10**6), dtype=np.complex64, chunks=(1, 64, 64))
+    with pytest.raises(DataError, match="claims 8000000000000 bytes that the file does not hold"):
+        read_product(path)
