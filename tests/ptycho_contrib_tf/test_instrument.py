@@ -83,7 +83,7 @@ def test_a_learnt_probe_serves_the_scan_that_it_was_learnt_from(laboratory: Any,
     learning = laboratory.on(trainable_probe=True)
     bundle = learning.train(epochs=3, learning_rate=0.01)
     plain = replace(bundle, weights={name: bundle.weights[name] for name in bundle.weights if "engine." not in name})
-    other = replace(scan, probe=scan.probe[::-1])
+    other = replace(scan, probe=scan.probe.conj())
     assert np.abs(learning.patches(bundle) - learning.patches(plain)).max() > 1e-3
     np.testing.assert_array_equal(learning.patches(bundle, other), learning.patches(plain, other))
 

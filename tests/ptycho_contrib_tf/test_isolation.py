@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from ptycho_contrib_tf.isolation import own_precision, own_randomness, reseed, use_threads
@@ -43,7 +44,7 @@ def test_import_and_build_touch_no_device_and_make_no_variable() -> None:
     )
 
 
-def test_keras_on_another_back_end_is_named() -> None:
+def test_another_back_end_of_keras_in_the_environment_does_no_harm() -> None:
     """Keras chooses once, from the environment or the user's own settings; ours must not depend on them."""
     out = in_a_fresh_process(
         """
@@ -54,6 +55,21 @@ def test_keras_on_another_back_end_is_named() -> None:
         KERAS_BACKEND="torch",
     )
     assert out.split() == ["tensorflow", "torch"]
+
+
+@pytest.mark.slow
+def test_keras_that_was_loaded_on_another_back_end_is_named() -> None:
+    out = in_a_fresh_process(
+        """
+        import keras
+        try:
+            import ptycho_contrib_tf.library
+        except ImportError as error:
+            print(error)
+        """,
+        KERAS_BACKEND="torch",
+    )
+    assert "KERAS_BACKEND=tensorflow" in out
 
 
 def test_without_tensorflow_everything_else_works_and_says_how_to_get_it() -> None:
@@ -136,6 +152,6 @@ def test_two_devices_do_what_one_does_with_the_same_batch() -> None:
             # Sums are added up in another order.
             np.testing.assert_allclose(two[name], one[name], atol=1e-5)
         print("equal")
-        """.replace("TESTS", repr(os.path.dirname(__file__))),
+        """.replace("TESTS", repr(str(Path(__file__).parent))),
     )
     assert out.split()[-1] == "equal"
