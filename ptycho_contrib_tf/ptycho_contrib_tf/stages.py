@@ -98,9 +98,7 @@ def scaled(filters: Iterable[float], scale: float) -> list[int]:
 
 def doubled(images: tf.Tensor, size: int) -> tf.Tensor:
     """Images (B, n, n, F) with every pixel twice along both axes, cut to (B, size, size, F); size is 2n or 2n - 1."""
-    height, width, features = images.shape[1:]
-    repeated = tf.broadcast_to(images[:, :, None, :, None, :], (tf.shape(images)[0], height, 2, width, 2, features))
-    return tf.reshape(repeated, (-1, 2 * height, 2 * width, features))[:, :size, :size]
+    return tf.repeat(tf.repeat(images, 2, axis=1), 2, axis=2)[:, :size, :size]
 
 
 def halvings(pixels: int, times: int) -> list[int]:
