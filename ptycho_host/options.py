@@ -95,7 +95,8 @@ def _beside(place: str, known: list[str]) -> list[str]:
 
 def _annotations(factory: Callable[..., Any], parameters: list[inspect.Parameter]) -> dict[str, Any]:
     # Only the options' annotations are evaluated: a return type may be imported for type checkers alone.
-    function: Any = factory.__init__ if inspect.isclass(factory) else inspect.unwrap(factory)
+    function: Any = inspect.unwrap(factory)
+    function = function.__init__ if inspect.isclass(function) else function
     namespace = getattr(getattr(function, "func", function), "__globals__", {})
     stub = SimpleNamespace(__annotations__={p.name: p.annotation for p in parameters if p.annotation is not p.empty})
     return get_type_hints(stub, globalns=namespace, include_extras=True)

@@ -20,7 +20,7 @@ HELP = "help"
 
 def command_page(host: Host) -> str:
     """The page of `ptycho` and all of its commands."""
-    root = get_command(app)
+    root: Any = get_command(app)
     context = root.context_class(root, info_name=PROGRAM, obj=None)
     commands = {name: typer_command(host.find("command", name)) for name in root.list_commands(context)}
     return page(

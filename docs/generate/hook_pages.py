@@ -21,10 +21,8 @@ from ptycho_host.scaffold.rendering import render
 
 FOLDER = Path("hooks")
 DOCSTRING = '"""'
-HOOKS = definitions(PACKAGE / "hookspecs.py")
-COMPONENTS = definitions(PACKAGE / "components.py")
-CONTRACTS = definitions(PACKAGE / "contracts.py")
-RECORDS = definitions(PACKAGE / "records.py")
+HOOKS, COMPONENTS = PACKAGE / "hookspecs.py", PACKAGE / "components.py"
+CONTRACTS, RECORDS = PACKAGE / "contracts.py", PACKAGE / "records.py"
 
 FACTORY = """`target` names it. Its keyword-only parameters, with type, bounds, description and default, are the options
 of the component; the host checks them before it calls."""
@@ -41,7 +39,7 @@ FUNCTION = "`target` names it: a function whose parameters are the command's arg
 
 def hook_names() -> list[str]:
     """All hooks, in the order of `hookspecs.py`."""
-    return [name for name in HOOKS if name.startswith(f"{hookspecs.PROJECT}_")]
+    return [name for name in definitions(HOOKS) if name.startswith(f"{hookspecs.PROJECT}_")]
 
 
 def hook_pages(host: Host) -> dict[Path, str]:
@@ -54,7 +52,7 @@ def hook_pages(host: Host) -> dict[Path, str]:
 
 
 def _component_hook(name: str, kind: str, host: Host) -> str:
-    descriptor = COMPONENTS[KINDS[kind].__name__]
+    descriptors = definitions(COMPONENTS)
     known = "../cli.md" if kind == "command" else f"../{KIND_PAGES / plural(kind)}.md"
     return page(
         *_head(name),
@@ -62,8 +60,8 @@ def _component_hook(name: str, kind: str, host: Host) -> str:
         "## The descriptor",
         f"From [`ptycho_host.components`](../../../ptycho_host/components.py). Those of this project: "
         f"[{plural(kind)}]({known}).",
-        code(_fields(COMPONENTS["Component"])),
-        code(descriptor.source),
+        code(_fields(descriptors["Component"])),
+        code(descriptors[KINDS[kind].__name__].source),
         "## The factory",
         FUNCTION if kind == "command" else FACTORY,
         *_contract(kind),
@@ -73,14 +71,15 @@ def _component_hook(name: str, kind: str, host: Host) -> str:
 
 
 def _observer_hook(name: str) -> str:
-    (record,) = [record for record in RECORDS.values() if f"records.{record.name}" in _signature(HOOKS[name].source)]
+    records, signature = definitions(RECORDS), _signature(definitions(HOOKS)[name].source)
+    (record,) = [record for record in records.values() if f"records.{record.name}" in signature]
     return page(
         *_head(name),
         "An observer may leave out the argument. If it fails, the run goes on: the user is warned once, with its name.",
         "## The record",
         "Immutable, from [`ptycho_host.records`](../../../ptycho_host/records.py).",
         code(record.source),
-        *(code(RECORDS[other].source) for other in sorted(record.mentioned & RECORDS.keys())),
+        *(code(records[other].source) for other in sorted(record.mentioned & records.keys())),
         "## In its shortest form",
         code(SHORTEST.format(name=name)),
         "## A whole plugin",
@@ -89,7 +88,8 @@ def _observer_hook(name: str) -> str:
 
 
 def _head(name: str) -> list[str]:
-    return [f"# `{name}`", prose(HOOKS[name].docstring), code(_signature(HOOKS[name].source))]
+    hook = definitions(HOOKS)[name]
+    return [f"# `{name}`", prose(hook.docstring), code(_signature(hook.source))]
 
 
 def _signature(source: str) -> str:
@@ -104,11 +104,12 @@ def _fields(definition: Definition) -> str:
 
 def _contract(kind: str) -> list[str]:
     """What `ptycho_host.contracts` says about the kind's factory, and what that needs."""
-    about = [entry for entry in CONTRACTS.values() if re.search(rf"\ban? {kind} factory\b", entry.docstring, re.I)]
+    contracts = definitions(CONTRACTS)
+    about = [entry for entry in contracts.values() if re.search(rf"\ban? {kind} factory\b", entry.docstring, re.I)]
     if not about:
         return []
-    named = {name for entry in about for name in entry.mentioned} & CONTRACTS.keys() - {entry.name for entry in about}
-    needed = [entry for entry in CONTRACTS.values() if entry.name in named and entry.name != "Tensor"]
+    mentioned = {name for entry in about for name in entry.mentioned}
+    needed = [entry for entry in contracts.values() if entry.name in mentioned and entry not in about]
     return [
         "From [`ptycho_host.contracts`](../../../ptycho_host/contracts.py); [all contracts](../contracts.md).",
         code("\n\n\n".join(entry.source for entry in about)),

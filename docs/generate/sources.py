@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 
@@ -18,6 +19,7 @@ class Definition:
     value: object = None
 
 
+@cache
 def definitions(path: Path) -> dict[str, Definition]:
     """The public definitions of a module in their order; a constant is one if a docstring follows it."""
     text = path.read_text(encoding="utf-8")
