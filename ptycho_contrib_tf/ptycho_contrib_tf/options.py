@@ -20,7 +20,7 @@ Lift = Annotated[
 ]
 AmplitudeActivation = Annotated[
     Literal["sigmoid", "swish", "softplus", "relu"],
-    Field(description="What makes the object's amplitude of features; a lifted network has none."),
+    Field(description="What turns features into the object's amplitude; a lifted network has none."),
 ]
 AmplitudeGain = Annotated[
     float,
