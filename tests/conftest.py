@@ -1,9 +1,10 @@
-"""What all tests may share: wheels of our distributions, and fresh virtual environments that install from them."""
+"""What all tests may share: wheels of our distributions, fresh virtual environments, what our pages show."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -112,3 +113,46 @@ def fresh_environment(
     yield get
     # pytest keeps the folders of its last three runs, and tensor libraries are large.
     shutil.rmtree(folder)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page, and the comment `<!-- mark -->` above it that says what a test does with it."""
+
+    mark: str
+    language: str
+    content: str
+
+    def commands(self) -> Iterator[ShownCommand]:
+        """The commands of a console block, each with what the page shows below it."""
+        for shown in re.split(r"^\$ ", self.content, flags=re.MULTILINE)[1:]:
+            line, *output = shown.splitlines()
+            yield ShownCommand(line, tuple(output))
+
+
+@dataclass(frozen=True)
+class ShownCommand:
+    """A command as a page shows it; "…" in the output stands for lines that the page leaves out."""
+
+    line: str
+    output: tuple[str, ...]
+
+    def missing_in(self, printed: str) -> list[str]:
+        """The lines shown that the command did not print, whatever figures and spaces stand in them."""
+        found = {_shape(line) for line in printed.splitlines()}
+        return [line for line in self.output if line != "…" and _shape(line) not in found]
+
+
+def _shape(line: str) -> str:
+    return " ".join(re.sub(r"\d[\d.,:]*", "#", line).split())
+
+
+@pytest.fixture(scope="session")
+def blocks_of() -> Callable[[str], list[Block]]:
+    """`blocks_of("README.md")`: the fenced blocks of a page of ours, in their order."""
+    fence = re.compile(r"^(?:<!-- (.+?) -->\n)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+    def read(page: str) -> list[Block]:
+        return [Block(*found) for found in fence.findall((ROOT / page).read_text(encoding="utf-8"))]
+
+    return read

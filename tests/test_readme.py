@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ptycho_host import load_scan, simulate
 
-README = Path(__file__).parents[1] / "README.md"
-FILE_BLOCK = re.compile(r"<!-- file: (?P<path>\S+) -->\n```\w+\n(?P<content>.*?)```", re.DOTALL)
-OWN_DATA = re.compile(r"<!-- test: own data -->\n```python\n(?P<content>.*?)```", re.DOTALL)
-CONSOLE_BLOCK = re.compile(r"```console\n(?P<content>.*?)```", re.DOTALL)
+README = "README.md"
 SMALL = ("--simulate", "lines", "--set", "simulator.size=96", "--set", "simulator.pixels=32", "--epochs", "1")
 
 
@@ -31,12 +29,13 @@ def run(command: list[str], folder: Path, **environment: str) -> subprocess.Comp
 
 
 @pytest.mark.slow
-def test_generator_of_the_readme(tmp_path: Path) -> None:
+def test_generator_of_the_readme(blocks_of: Callable[[str], list[Any]], tmp_path: Path) -> None:
     source, site = tmp_path / "source", tmp_path / "site"
-    for block in FILE_BLOCK.finditer(README.read_text(encoding="utf-8")):
-        path = source / block["path"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(block["content"], encoding="utf-8")
+    for block in blocks_of(README):
+        if block.mark.startswith("file: "):
+            path = source / block.mark.removeprefix("file: ")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.content, encoding="utf-8")
     assert sorted(path.name for path in source.rglob("*.*")) == ["net.py", "plugin.py", "pyproject.toml"]
     install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(site), "."]
     subprocess.run([sys.executable, *install], cwd=source, check=True, timeout=120)
@@ -50,8 +49,10 @@ def test_generator_of_the_readme(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_commands_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = README.read_text(encoding="utf-8")
+def test_commands_of_the_readme(
+    blocks_of: Callable[[str], list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = blocks_of(README)
     monkeypatch.chdir(tmp_path)
     scan = simulate("lines", {"size": 112, "pixels": 32, "photons": 1e6})
     names = {
@@ -60,12 +61,12 @@ def test_commands_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "x": scan.positions[:, 1],
         "probe": scan.probe,
     }
-    (own_data,) = OWN_DATA.findall(text)
-    exec(compile(own_data, "README.md", "exec"), names)
+    (own_data,) = (block.content for block in blocks if block.mark == "test: own data")
+    exec(compile(own_data, README, "exec"), names)
     assert load_scan("my_scan.npz").count == scan.count
 
-    lines = [line for block in CONSOLE_BLOCK.findall(text) for line in block.splitlines()]
-    commands = [shlex.split(line.removeprefix("$ ptycho ")) for line in lines if line.startswith("$ ptycho ")]
+    shown = [command.line for block in blocks if block.language == "console" for command in block.commands()]
+    commands = [shlex.split(line)[1:] for line in shown if line.startswith("ptycho ")]
     assert {command[0] for command in commands} >= {"train", "reconstruct", "inspect"}
     for command in commands:
         run(command, tmp_path)

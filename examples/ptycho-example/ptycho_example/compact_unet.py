@@ -3,10 +3,9 @@
 from typing import Annotated
 
 import torch
+from ptycho_host.contracts import GeneratorInputs
 from pydantic import Field
 from torch import Tensor, nn
-
-from ptycho_host.contracts import GeneratorInputs
 
 Width = Annotated[int, Field(ge=1, description="Feature channels at the finest level.")]
 Levels = Annotated[int, Field(ge=1, le=6, description="How many times the features are halved in size.")]

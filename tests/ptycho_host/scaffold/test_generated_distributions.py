@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,6 @@ def test_generated_distribution(
     # Tests and settings alone: what the tests import is what the wheel brought.
     shutil.copytree(made.folder / "tests", tmp_path / "suite" / "tests")
     shutil.copy(made.folder / "pyproject.toml", tmp_path / "suite")
-    tests = environment.run("pytest", "-q", "-W", "error", cwd=tmp_path / "suite")
-    assert tests.returncode == 0, tests.stdout + tests.stderr
-    assert " passed" in tests.stdout
 
     def ptycho(line: str) -> str:
         done = environment.run("ptycho", *shlex.split(line), cwd=tmp_path)
@@ -82,7 +80,13 @@ def test_generated_distribution(
         assert "warning" not in done.stderr, f"ptycho {line}\n{done.stderr}"
         return str(done.stdout)
 
-    USES[blueprint.kind](ptycho, made, tmp_path)
+    # Side by side: most of either is waiting for imports and compilers.
+    with ThreadPoolExecutor() as pool:
+        suite = pool.submit(environment.run, "pytest", "-q", "-W", "error", cwd=tmp_path / "suite")
+        USES[blueprint.kind](ptycho, made, tmp_path)
+        tests = suite.result()
+    assert tests.returncode == 0, tests.stdout + tests.stderr
+    assert " passed" in tests.stdout
 
 
 def environment_of(blueprint: Blueprint) -> tuple[str, ...]:
