@@ -231,10 +231,11 @@ class TrainingLoop:
             state.best_loss, state.best_epoch = judged, report.epoch
             self._keep(self.best)
         self._keep(self.last)
-        if time.monotonic() - self._written >= self.options.checkpoint_interval:
-            self._write()
+        # The history first: an epoch that is in it and not in the checkpoint is done again and replaces its line.
         if self.steps.rank == 0:
             self.run.epoch_finished(report)
+        if time.monotonic() - self._written >= self.options.checkpoint_interval:
+            self._write()
 
     def _go_back(self, setback: TrainingSetback) -> None:
         """Return to the last good epoch with half the rate; raises RunFailedError when that did not help before."""
