@@ -11,7 +11,7 @@ from pathlib import Path
 from writing import anchor, page, prose, table, verbatim
 
 from ptycho_host.components import KINDS, Component
-from ptycho_host.config import COMPONENT_SECTIONS
+from ptycho_host.config import COMPONENT_SECTIONS, DataOptions
 from ptycho_host.hookspecs import PROJECT
 from ptycho_host.options import Option, OptionSchema
 from ptycho_host.plugins import PLURALS, Host, Registration
@@ -20,8 +20,9 @@ FOLDER = Path("components")
 
 
 def section_of(kind: str) -> str:
-    """The configuration section that names a component of the kind; empty if none does."""
-    return next((section for section in COMPONENT_SECTIONS if kind.startswith(section)), "")
+    """The configuration table that names a component of the kind; empty if none does."""
+    places = [*COMPONENT_SECTIONS, *(f"data.{name}" for name in DataOptions.model_fields)]
+    return next((place for place in places if kind.startswith(place.rpartition(".")[2])), "")
 
 
 def plural(kind: str) -> str:
