@@ -132,9 +132,16 @@ def _broken_commands(host: Host) -> Iterator[Problem]:
 def _say_what_is_missing(host: Host, kind: str | None = None) -> None:
     """Known components that are not installed, and the command that brings them."""
     from ptycho_host.cli.console import say
+    from ptycho_host.errors import ConfigError
 
     names: dict[tuple[str, str], list[str]] = {}
-    for entry in host.catalogue.missing(kind):
+    try:
+        missing = host.catalogue.missing(kind)
+    except ConfigError as error:
+        # The user's own catalogue is broken: that is no reason to keep silent about what is installed.
+        say(f"warning: {error}")
+        return
+    for entry in missing:
         names.setdefault((entry.install, entry.kind), []).append(entry.name)
     for (install, of_kind), found in names.items():
         say(f"not installed: {of_kind} {', '.join(dict.fromkeys(found))}; run '{install}'")

@@ -83,3 +83,26 @@ def test_a_broken_overlay_hinders_nobody_who_needs_no_hint(tmp_path, monkeypatch
     overlay.write_text("[lab")
     monkeypatch.setenv(OVERLAY_VARIABLE, str(overlay))
     assert Host.discover().find("reader", "npz").distribution == "ptycho-host"
+
+
+def test_what_is_known_but_not_installed_is_missing_whatever_is_loaded(tmp_path, monkeypatch):
+    overlay = tmp_path / "registry.toml"
+    overlay.write_text('[lab-refiners]\nrefiner.any = ["mine"]\n[ptycho-host]\nrefiner.any = ["npz"]\n')
+    monkeypatch.setenv(OVERLAY_VARIABLE, str(overlay))
+    assert [(entry.name, entry.install) for entry in Catalogue.load().missing("refiner")] == [
+        ("mine", "pip install lab-refiners")
+    ]
+    assert Catalogue.load().missing("reader") == []
+
+
+def test_plugins_list_says_what_is_missing_and_bears_a_broken_overlay(ptycho, tmp_path, monkeypatch):
+    overlay = tmp_path / "registry.toml"
+    overlay.write_text('[lab-refiners]\nrefiner.any = ["mine", "other"]\n')
+    monkeypatch.setenv(OVERLAY_VARIABLE, str(overlay))
+    outcome = ptycho("plugins", "list", "--kind", "refiner")
+    assert outcome.code == 0
+    assert outcome.err == "not installed: refiner mine, other; run 'pip install lab-refiners'\n"
+    overlay.write_text("[lab")
+    outcome = ptycho("plugins", "list", "--kind", "refiner")
+    assert outcome.code == 0
+    assert outcome.err.startswith(f"warning: the catalogue {overlay} cannot be read")
