@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -100,18 +101,22 @@ def environment_of(blueprint: Blueprint) -> tuple[str, ...]:
 # --- how each kind is used -------------------------------------------------------------------------------------------
 
 Ptycho = Callable[[str], str]
+Use = Callable[[Ptycho, NewDistribution, Path], None]
+
+NETWORKS = {
+    "torch": "--generator stable_hybrid --set generator.width=8",
+    "tensorflow": "--generator pinn --set generator.n_filters_scale=1",
+}
+"""Small ones of ours, for the kinds that are not networks themselves."""
 
 
-def trained(section: str, flag: str, setting: str) -> Callable[[Ptycho, NewDistribution, Path], None]:
+def trained(section: str, flag: str, setting: str) -> Use:
     """Trains with the component and finds it, with its option, in the run's configuration."""
 
     def use(ptycho: Ptycho, made: NewDistribution, folder: Path) -> None:
-        import tomllib
-
         option, _, value = setting.partition("=")
-        backend = f" --backend {made.blueprint.backend}" if made.blueprint.backend else ""
-        generator = "" if flag == "generator" else BUILT_IN_GENERATOR[made.blueprint.backend or "torch"]
-        ptycho(f"train {SMALL} {generator} --{flag} {made.names.component} --set {section}.{setting}{backend}")
+        network = "" if flag == "generator" else NETWORKS[made.blueprint.backend or "torch"]
+        ptycho(f"train {SMALL} {network} --{flag} {made.names.component} --set {section}.{setting}")
         config = tomllib.loads((folder / "run" / "config.toml").read_text(encoding="utf-8"))
         assert config[section]["name"] == made.names.component
         assert config[section][option] == json.loads(value)
@@ -156,7 +161,7 @@ def inspected(ptycho: Ptycho, file: str) -> dict[str, object]:
 
 
 def observed(ptycho: Ptycho, made: NewDistribution, folder: Path) -> None:
-    ptycho(f"train {SMALL} {BUILT_IN_GENERATOR['torch']}")
+    ptycho(f"train {SMALL} {NETWORKS['torch']}")
     with (folder / "run" / f"{made.names.component}.csv").open(newline="", encoding="utf-8") as file:
         heading, epoch, outcome = csv.reader(file)
     assert (heading[0], epoch[0], outcome) == ("epoch", "1", ["# done"])
@@ -170,11 +175,7 @@ def commanded(ptycho: Ptycho, made: NewDistribution, folder: Path) -> None:
     assert rings["counts"][2] < min(rings["counts"][:2])
 
 
-BUILT_IN_GENERATOR = {
-    "torch": "--generator stable_hybrid --set generator.width=8",
-    "tensorflow": "--generator pinn",
-}
-USES: dict[str, Callable[[Ptycho, NewDistribution, Path], None]] = {
+USES: dict[str, Use] = {
     "generator": trained("generator", "generator", "width=8"),
     "loss": trained("loss", "loss", "threshold=0.05"),
     "clipper": trained("clip", "clip", "multiple=3.0"),
