@@ -1,4 +1,4 @@
-"""The host's own plugin: the NPZ contract, the embedded scan, and the commands of `ptycho`."""
+"""The host's own plugin: the native formats, the embedded scan, and the commands of `ptycho`."""
 
 from __future__ import annotations
 
@@ -8,27 +8,70 @@ from ptycho_host.hookspecs import hookimpl
 
 @hookimpl
 def ptycho_readers() -> list[Reader]:
-    """NPZ."""
+    """The native formats."""
     return [
         Reader(
             "npz",
             summary="NumPy archive: diff3d amplitudes, xcoords, ycoords, probeGuess.",
             target="ptycho_host.data.formats.npz:NpzReader",
             suffixes=(".npz",),
-        )
+        ),
+        Reader(
+            "hdf5",
+            summary="HDF5 of our own layout, read piece by piece.",
+            target="ptycho_host.data.formats.hdf5:Hdf5Reader",
+            suffixes=(".h5", ".hdf5"),
+        ),
+        Reader(
+            "ptychopinn",
+            summary="Raw NPZ of PtychoPINN: either axis order, amplitudes or intensities.",
+            target="ptycho_host.data.formats.ptychopinn:PtychopinnReader",
+            suffixes=(".npz",),
+        ),
+        Reader(
+            "cxi",
+            summary="CXI of cxidb.org, read piece by piece.",
+            target="ptycho_host.data.formats.cxi:CxiReader",
+            suffixes=(".cxi",),
+        ),
+        Reader(
+            "mat",
+            summary="Arrays of a MATLAB 7.3 file, by the names you give, read piece by piece.",
+            target="ptycho_host.data.formats.mat:MatReader",
+            suffixes=(".mat",),
+        ),
     ]
 
 
 @hookimpl
 def ptycho_writers() -> list[Writer]:
-    """NPZ."""
+    """The native formats."""
     return [
         Writer(
             "npz",
             summary="NumPy archive with the same keys, compressed.",
             target="ptycho_host.data.formats.npz:NpzWriter",
             suffixes=(".npz",),
-        )
+        ),
+        Writer(
+            "hdf5",
+            summary="HDF5 of our own layout, one pattern a chunk, for scans of any size.",
+            target="ptycho_host.data.formats.hdf5:Hdf5Writer",
+            suffixes=(".h5", ".hdf5"),
+        ),
+        Writer(
+            "ptychopinn",
+            summary="Raw NPZ for PtychoPINN.",
+            target="ptycho_host.data.formats.ptychopinn:PtychopinnWriter",
+            suffixes=(".npz",),
+        ),
+        Writer(
+            "cxi",
+            summary="CXI of cxidb.org, which Ptychodus opens too.",
+            target="ptycho_host.data.formats.cxi:CxiWriter",
+            suffixes=(".cxi",),
+        ),
+        Writer("mat", summary="MATLAB 7.3.", target="ptycho_host.data.formats.mat:MatWriter", suffixes=(".mat",)),
     ]
 
 
@@ -61,6 +104,11 @@ def ptycho_commands() -> list[Command]:
         ),
         Command("simulate", summary="Write a simulated scan.", target="ptycho_host.cli.simulate:simulate"),
         Command("inspect", summary="Say what is in a file.", target="ptycho_host.cli.inspect:inspect"),
+        Command(
+            "convert",
+            summary="Write a scan in another format.",
+            target="ptycho_host.cli.convert:convert",
+        ),
         Command("new", summary="Write a plugin of your own to start from.", target="ptycho_host.cli.new:new"),
         Command("plugins", summary="What is installed: list, show, doctor.", target="ptycho_host.cli.plugins:app"),
     ]

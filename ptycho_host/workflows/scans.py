@@ -11,64 +11,94 @@ import numpy as np
 from ptycho_host.components import Reader, Writer
 from ptycho_host.config import ComponentChoice
 from ptycho_host.configured import ConfiguredComponent, configure
-from ptycho_host.contracts import ScanReader, SimulationRequest
+from ptycho_host.contracts import ScanReader, ScanWriter, SimulationRequest
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import DataError, InputError, close_match_hint, quoted
+from ptycho_host.physics.bad_pixels import filled
 from ptycho_host.plugins import Host
 
 
 def load_scan(
     source: str | Path, *, host: Host | None = None, reader: ComponentChoice | None = None, limit: int | None = None
 ) -> Scan:
-    """The scan in a file, or of a named data set.
+    """The scan in a file, or of a named data set, ready to train on or to reconstruct.
 
-    `reader` overrides the choice by suffix and content; `limit` keeps that many patterns, evenly spread. Raises
-    DataError that names file, key and remedy, UnknownComponentError for a reader that is not installed.
+    `reader` overrides the choice by suffix and content, or gives the chosen one options; `limit` keeps that many
+    patterns, evenly spread. Bad pixels hold what the probe alone would give there (`ptycho_host.physics.bad_pixels`).
+    Raises DataError that names file, key and remedy, UnknownComponentError for a reader that is not installed.
     """
+    scan = read_scan(source, host=host, reader=reader)
+    if limit is not None and limit < scan.count:
+        scan = scan.subset(np.linspace(0, scan.count - 1, limit).round().astype(np.int64))
+    return filled(scan)
+
+
+def read_scan(source: str | Path, *, host: Host | None = None, reader: ComponentChoice | None = None) -> Scan:
+    """The scan as it stands in the file, bad pixels and all; otherwise as `load_scan`."""
     host = host or Host.discover()
+    maker = scan_maker(source, host, reader)
+    if maker.component.kind == "dataset":
+        return _made_by(maker)
+    built: ScanReader = maker.build()
+    return built.read(Path(source))
+
+
+def scan_maker(source: str | Path, host: Host, choice: ComponentChoice | None = None) -> ConfiguredComponent:
+    """The reader of the file, or the data set of that name, with its options checked; raises DataError without one."""
     path = Path(source)
     datasets = {entry.component.name for entry in host.registrations("dataset")}
     if str(source) in datasets and not path.exists():
-        scan = _made_by(configure(host, "dataset", str(source)))
-    elif path.is_file():
-        scan = _reader_for(path, host, reader).read(path)
-    elif path.exists():
-        raise DataError(f"{path} is a folder; give a file or a named data set: {quoted(sorted(datasets))}.")
-    else:
+        return configure(host, "dataset", str(source))
+    if not path.exists():
         hint = close_match_hint(str(source), datasets)
         raise DataError(
             f"there is no file or data set '{source}'.{hint} Check the path; data sets: {quoted(sorted(datasets))}."
         )
-    if limit is not None and limit < scan.count:
-        scan = scan.subset(np.linspace(0, scan.count - 1, limit).round().astype(np.int64))
-    return scan
-
-
-def _reader_for(path: Path, host: Host, choice: ComponentChoice | None) -> ScanReader:
-    if choice is not None:
-        chosen: ScanReader = configure(host, "reader", choice.name, choice.options).build()
-        return chosen
-    by_suffix: list[ScanReader] = []
-    for entry in host.registrations("reader"):
-        assert isinstance(entry.component, Reader)
-        # The file is another reader's, most likely: one that is broken must not keep it from being read.
-        with entry.passed_over_if_it_fails():
-            reader: ScanReader = configure(host, "reader", f"{entry.distribution}:{entry.component.name}").build()
-            if reader.recognises(path):
-                return reader
-            if path.suffix.lower() in entry.component.suffixes:
-                by_suffix.append(reader)
-    if len(by_suffix) == 1:
-        # The only reader for this suffix knows best what is missing.
-        return by_suffix[0]
+    if choice is not None and choice.name:
+        return configure(host, "reader", choice.name, choice.options)
+    found = _reader_for(path, host)
+    if found is not None:
+        return configure(host, "reader", found, choice.options if choice else {})
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; give a file or a named data set: {quoted(sorted(datasets))}.")
     formats = quoted(entry.component.name for entry in host.registrations("reader"))
     raise DataError(f"{path} is of no format that an installed reader knows ({formats}); convert it to one of them.")
 
 
-def write_scan(scan: Scan, path: str | Path, *, host: Host | None = None) -> None:
-    """Write the scan in the format that the suffix names; raises InputError when no writer knows the suffix."""
+def _reader_for(path: Path, host: Host) -> str | None:
+    """The reader that recognises the content; else the one that knows best what is missing in files of this suffix."""
+    by_suffix: list[str] = []
+    for entry in host.registrations("reader"):
+        assert isinstance(entry.component, Reader)
+        # The file is another reader's, most likely: one that is broken must not keep it from being read.
+        with entry.passed_over_if_it_fails():
+            name = f"{entry.distribution}:{entry.component.name}"
+            reader: ScanReader = configure(host, "reader", name).build()
+            if reader.recognises(path):
+                return name
+            if path.is_file() and path.suffix.lower() in entry.component.suffixes:
+                by_suffix.append(name)
+    namesakes = [name for name in by_suffix if path.suffix.lower() == f".{name.rpartition(':')[2]}"]
+    candidates = namesakes or by_suffix
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def write_scan(
+    scan: Scan, path: str | Path, *, host: Host | None = None, writer: ComponentChoice | None = None
+) -> None:
+    """Write the scan in the format that the suffix names, or with `writer`; raises InputError for a strange suffix."""
     host = host or Host.discover()
+    chosen = scan_writer(path, host, writer)
+    built: ScanWriter = chosen.build()
+    with chosen.registration.at_work():
+        built.write(scan, Path(path))
+
+
+def scan_writer(path: str | Path, host: Host, choice: ComponentChoice | None = None) -> ConfiguredComponent:
+    """The writer by name, or the first one by name for the suffix, with its options checked; raises InputError."""
     path = Path(path)
+    if choice is not None and choice.name:
+        return configure(host, "writer", choice.name, choice.options)
     suffixes: dict[str, str] = {}
     for entry in host.registrations("writer"):
         assert isinstance(entry.component, Writer)
@@ -77,7 +107,7 @@ def write_scan(scan: Scan, path: str | Path, *, host: Host | None = None) -> Non
     if path.suffix.lower() not in suffixes:
         known = quoted(sorted(suffixes))
         raise InputError(f"{path}: no writer for '{path.suffix}'; choose a name that ends in {known}.")
-    configure(host, "writer", suffixes[path.suffix.lower()]).build().write(scan, path)
+    return configure(host, "writer", suffixes[path.suffix.lower()], choice.options if choice else {})
 
 
 def simulate(name: str, options: Mapping[str, Any] | None = None, *, seed: int = 0, host: Host | None = None) -> Scan:

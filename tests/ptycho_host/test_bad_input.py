@@ -77,7 +77,7 @@ def changed(array, index, value):
         (["reconstruct", "nowhere", "siemens_star", "--out", "o.h5"], "nowhere is not a run directory"),
         (["reconstruct", "nowhere", "siemens_star", "--out", "o.npz"], "choose a name that ends in .h5"),
         (["simulate", "line", "s.npz"], "Did you mean 'lines'?"),
-        (["simulate", "lines", "s.tif", "--set", "size=64"], "no writer for '.tif'; choose a name that ends in '.npz'"),
+        (["simulate", "lines", "s.tif", "--set", "size=64"], "no writer for '.tif'; choose a name that ends in '.cxi'"),
         (["simulate", "lines", "s.npz", "--set", "sise=64"], "Did you mean 'size'?"),
         (["simulate", "lines", "s.npz", "--set", "=64"], "--set takes KEY=VALUE"),
         (["simulate", "lines", "s.npz", "--set", "name=image"], "contradicts the simulator named first"),
@@ -197,7 +197,7 @@ def test_a_misspelt_key_gets_the_nearest_one(refused, scan, arrays):
 BROKEN_ARRAYS = {
     "NaN": ("diff3d", lambda a: changed(a, (2, 3, 4), np.nan), "(first at (2, 3, 4))"),
     "infinity": ("diff3d", lambda a: changed(a, (0, 0, 1), np.inf), "(first at (0, 0, 1))"),
-    "negative": ("diff3d", lambda a: changed(a, (1, 0, 5), -1), "negative at (1, 0, 5); amplitudes are square roots"),
+    "negative": ("diff3d", lambda a: changed(a, (1, 0, 5), -1), "negative at (1, 0, 5); there are no negative photon counts"),
     "one pattern": ("diff3d", lambda a: a[0], "has shape (16, 16); it must be (M, N, N)"),
     "not square": ("diff3d", lambda a: a[:, :12], "has shape (4, 12, 16); it must be (M, N, N)"),
     "odd": ("diff3d", lambda a: a[:, :15, :15], "patterns of 15 pixels; crop or pad them to an even number"),
@@ -215,7 +215,7 @@ BROKEN_ARRAYS = {
     ),
     "in metres": ("ycoords", lambda a: a * 1e-8, "positions are the patch centres in object pixels; shift or rescale"),
     "small probe": ("probeGuess", lambda a: a[:8, :8], "has shape (8, 8) but the patterns are 16 x 16; give one probe"),
-    "probe modes": ("probeGuess", lambda a: a[None], "has shape (1, 16, 16) but the patterns are 16 x 16"),
+    "probe modes": ("probeGuess", lambda a: np.stack([a, 2 * a]), "holds 2 modes with 20%, 80% of the power"),
     "zero probe": ("probeGuess", lambda a: a * 0, "is zero everywhere; give an estimate of the probe"),
     "real probe": ("probeGuess", lambda a: a.real, "where complex numbers are due"),
     "NaN probe": ("probeGuess", lambda a: changed(a, (3, 3), np.nan), "(first at (3, 3))"),
@@ -266,7 +266,7 @@ def test_a_single_array_is_no_archive(refused, tmp_path):
 
 def test_a_file_of_an_unknown_format(refused, tmp_path):
     (tmp_path / "scan.tif").write_bytes(b"II*\x00")
-    assert "scan.tif is of no format that an installed reader knows ('npz'" in refused("inspect", "scan.tif")
+    assert "scan.tif is of no format that an installed reader knows ('cxi'" in refused("inspect", "scan.tif")
 
 
 @pytest.mark.parametrize("cut", [0.1, 0.5, 0.95])

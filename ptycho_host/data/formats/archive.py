@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +53,14 @@ class NpzArchive:
             claim = f"claims {header.size} bytes of {header.dtype} {header.shape}, which the file does not hold"
             raise self.fail(key, claim)
         return header
+
+    def claimed_shape(self, key: str) -> tuple[int, ...]:
+        """The shape in an array's header, not held against anything; () where there is no header."""
+        try:
+            with self._archive.open(f"{key}.npy") as file:
+                return Header.of(file).shape
+        except Exception:  # noqa: BLE001 - only asked to tell formats apart
+            return ()
 
     def is_plain(self, key: str) -> bool:
         """Whether an array holds numbers or text, no pickles; raises DataError for a header that cannot be read."""
@@ -175,27 +183,64 @@ def open_archive(path: Path, contract: str) -> Iterator[NpzArchive]:
         raise DataError(f"{path} cannot be read as NPZ: {reason} with numpy.savez.") from error
 
 
-def keys_of(path: Path) -> set[str]:
-    """Names of the arrays in an archive; empty for anything else, never raises."""
+def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and claimed shapes of the arrays in an archive; nothing for anything else, never raises."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return set(NpzArchive(archive, path).keys)
+            opened = NpzArchive(archive, path)
+            return {key: opened.claimed_shape(key) for key in opened.keys}
     except Exception:  # noqa: BLE001 - a damaged directory makes zipfile raise almost anything
-        return set()
+        return {}
+
+
+def single_array(path: Path) -> NDArray[Any]:
+    """The array in an .npy file; raises DataError before memory is taken for what the file cannot hold."""
+    try:
+        with path.open("rb") as file:
+            header = Header.of(file)
+            held = path.stat().st_size - header.length
+            if header.dtype.hasobject:
+                raise DataError(f"{path} holds pickled Python objects; store plain numbers with numpy.save.")
+            if min(header.shape, default=0) < 0 or header.size != held:
+                raise DataError(f"{path} claims {header.size} bytes, it holds {held}; write it again with numpy.save.")
+            check_budget(header.size, str(path), "the array")
+            file.seek(0)
+            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}; check the path.") from error
+    except Exception as error:
+        raise DataError(f"{path} cannot be read as an array ({_reason(error)}); use numpy.save.") from error
+    return array
 
 
 def write_archive(
-    path: Path, arrays: Mapping[str, NDArray[Any]], key: str, patterns: PatternSource, dtype: type, *, compressed: bool
+    path: Path,
+    arrays: Mapping[str, NDArray[Any]],
+    key: str,
+    patterns: PatternSource,
+    dtype: type,
+    *,
+    compressed: bool,
+    convert: Callable[[NDArray[np.float32]], NDArray[Any]] = np.asarray,
+    axis: Literal["first", "last"] = "first",
 ) -> None:
-    """Write an archive atomically, its `patterns` (M, N, N) under `key` as `dtype`, block by block."""
+    """Write an archive atomically, its `patterns` (M, N, N) under `key` as `dtype`, block by block through `convert`.
+
+    `axis` says which axis of the written array counts the patterns.
+    """
     compression = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
     count, rows, columns = patterns.shape
+    shape = (count, rows, columns) if axis == "first" else (rows, columns, count)
+    # In Fortran's order the last axis is the slowest, so patterns can follow each other there too.
+    claim = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": axis == "last", "shape": shape}
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", compression) as archive:
         with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
-            claim = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False}
-            np.lib.format.write_array_header_1_0(file, {**claim, "shape": (count, rows, columns)})
+            np.lib.format.write_array_header_1_0(file, claim)
             for part in blocks(count, columns):
-                file.write(np.ascontiguousarray(patterns[part], dtype=dtype).tobytes())
+                block: NDArray[Any] = convert(np.asarray(patterns[part], dtype=np.float32)).astype(dtype, copy=False)
+                file.write(np.ascontiguousarray(block if axis == "first" else block.swapaxes(1, 2)).tobytes())
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)

@@ -8,6 +8,8 @@ from ptycho_host.errors import DataError
 
 DEFLATE_AT_BEST = 1032
 """How many bytes a byte of DEFLATE-compressed data can stand for."""
+CODEC_AT_BEST = 2**16
+"""The same for the codecs of hdf5plugin; Zstandard repeats 128 KiB in four bytes."""
 
 
 def memory_budget() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ptycho_host.data.checks import ScanChecker
 from ptycho_host.data.conventions import EmptyOption, ModeOption
-from ptycho_host.data.formats.archive import NpzArchive, keys_of, open_archive, write_archive
+from ptycho_host.data.formats.archive import NpzArchive, open_archive, shapes_of, write_archive
 from ptycho_host.data.formats.reading import finished, split_extras
 from ptycho_host.data.patterns import LoadedPatterns
 from ptycho_host.data.scan import ExperimentGeometry, Scan
@@ -21,8 +22,17 @@ REQUIRED = ("diff3d", "xcoords", "ycoords", "probeGuess")
 GEOMETRY = ("objectPixelM", "photonEnergyEV", "detectorDistanceM")
 OPTIONAL = ("objectGuess", "objectGuessIsTruth", "referenceGuess", "badPixels", *GEOMETRY, "metadata")
 
-FOREIGN = frozenset({"xcoords_start", "ycoords_start", "scan_index", "bad_pixels", "diffraction", "_metadata"})
+FOREIGN = frozenset({"xcoords_start", "ycoords_start", "scan_index", "bad_pixels", "_metadata", "diff3dValues"})
 """Keys of the raw files of PtychoPINN and Ptychodus, whose `diff3d` may hold intensities."""
+
+
+def is_contract(shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether arrays of these names and shapes are a file of the contract, and not a raw file of another program."""
+    if not set(REQUIRED) <= shapes.keys() or FOREIGN & shapes.keys():
+        return False
+    patterns, positions = shapes["diff3d"], shapes["xcoords"]
+    counted_last = len(patterns) == 3 and patterns[0] == patterns[1] and positions == patterns[2:] != patterns[:1]
+    return not counted_last
 
 
 class NpzReader:
@@ -39,9 +49,8 @@ class NpzReader:
         self._mode = mode
 
     def recognises(self, path: Path) -> bool:
-        """Whether the file is a ZIP archive with the contract's keys, and with none that say it is a raw file."""
-        keys = keys_of(path)
-        return set(REQUIRED) <= keys and not FOREIGN & keys
+        """Whether the file is a ZIP archive with the contract's keys, and nothing that says it is a raw file."""
+        return is_contract(shapes_of(path))
 
     def read(self, path: Path) -> Scan:
         """The scan; raises DataError that names file, key and remedy."""
@@ -62,21 +71,15 @@ class NpzReader:
         patterns = check.patterns(raw, bad_pixels=bad, empty="refuse" if self._empty == "refuse" else "keep")
         if not isinstance(raw, LoadedPatterns):
             patterns.look_through()
-        known = check.object(arrays["objectGuess"], "objectGuess") if "objectGuess" in arrays else None
-        other = check.object(arrays["referenceGuess"], "referenceGuess") if "referenceGuess" in arrays else None
-        is_truth = check.flag(arrays.get("objectGuessIsTruth", np.array(False)), "objectGuessIsTruth")
         others = {key: array for key, array in arrays.items() if key not in (*REQUIRED, *OPTIONAL)}
         per_pattern, extras = split_extras(others, patterns.shape[0])
         scan = Scan(
             amplitudes=patterns,
             positions=check.positions(arrays["ycoords"], arrays["xcoords"], patterns.shape[0]),
             probe=check.probe(arrays["probeGuess"], patterns.shape[-1], self._mode),
-            truth=known if is_truth else None,
-            reference=other if is_truth else known,
             name=path.stem,
-            geometry=_geometry(arrays, check),
-            metadata=_metadata(arrays, check),
             bad_pixels=bad,
+            **known_besides(arrays, check),
             per_pattern=per_pattern,
             extras=extras,
         )
@@ -92,28 +95,10 @@ class NpzWriter:
 
     def write(self, scan: Scan, path: Path) -> None:
         """Write the scan atomically, the patterns block by block."""
-        arrays: dict[str, NDArray[Any]] = {
-            **scan.extras,
-            **scan.per_pattern,
-            "xcoords": scan.positions[:, 1],
-            "ycoords": scan.positions[:, 0],
-            "probeGuess": scan.probe,
-        }
-        known = scan.truth if scan.truth is not None else scan.reference
-        if known is not None:
-            arrays |= {"objectGuess": known, "objectGuessIsTruth": np.array(scan.truth is not None)}
-        if scan.truth is not None and scan.reference is not None:
-            arrays["referenceGuess"] = scan.reference
-        if scan.bad_pixels is not None:
-            arrays["badPixels"] = scan.bad_pixels
-        if scan.geometry is not None:
-            arrays |= {
-                "objectPixelM": np.array(scan.geometry.object_pixel_m),
-                "photonEnergyEV": np.array(scan.geometry.photon_energy_ev),
-                "detectorDistanceM": np.array(scan.geometry.detector_distance_m),
-            }
-        if scan.metadata:
-            arrays["metadata"] = np.array(json.dumps(dict(scan.metadata)))
+        arrays = {**scan.extras, **scan.per_pattern, **contract_arrays(scan)}
+        if FOREIGN & arrays.keys():
+            # With keys of a raw file beside it, the file has to say that it keeps the contract.
+            arrays["diff3dValues"] = np.array("amplitude")
         write_archive(path, arrays, "diff3d", scan.amplitudes, np.float32, compressed=self._compressed)
 
 
@@ -122,7 +107,45 @@ def _is_kept(archive: NpzArchive, key: str) -> bool:
     return key in (*REQUIRED, *OPTIONAL) or archive.is_plain(key)
 
 
-def _geometry(arrays: dict[str, NDArray[Any]], check: ScanChecker) -> ExperimentGeometry | None:
+def known_besides(arrays: Mapping[str, NDArray[Any]], check: ScanChecker) -> dict[str, Any]:
+    """Objects, geometry and metadata of a scan, as far as the archive holds them, by the names of the scan's fields."""
+    known = check.object(arrays["objectGuess"], "objectGuess") if "objectGuess" in arrays else None
+    other = check.object(arrays["referenceGuess"], "referenceGuess") if "referenceGuess" in arrays else None
+    is_truth = check.flag(arrays.get("objectGuessIsTruth", np.array(False)), "objectGuessIsTruth")
+    return {
+        "truth": known if is_truth else None,
+        "reference": other if is_truth else known,
+        "geometry": _geometry(arrays, check),
+        "metadata": check.table(str(arrays["metadata"]), "metadata") if "metadata" in arrays else {},
+    }
+
+
+def contract_arrays(scan: Scan) -> dict[str, NDArray[Any]]:
+    """What the contract has a key for, except the patterns."""
+    arrays: dict[str, NDArray[Any]] = {
+        "xcoords": scan.positions[:, 1],
+        "ycoords": scan.positions[:, 0],
+        "probeGuess": scan.probe,
+    }
+    known = scan.truth if scan.truth is not None else scan.reference
+    if known is not None:
+        arrays |= {"objectGuess": known, "objectGuessIsTruth": np.array(scan.truth is not None)}
+    if scan.truth is not None and scan.reference is not None:
+        arrays["referenceGuess"] = scan.reference
+    if scan.bad_pixels is not None:
+        arrays["badPixels"] = scan.bad_pixels
+    if scan.geometry is not None:
+        arrays |= {
+            "objectPixelM": np.array(scan.geometry.object_pixel_m),
+            "photonEnergyEV": np.array(scan.geometry.photon_energy_ev),
+            "detectorDistanceM": np.array(scan.geometry.detector_distance_m),
+        }
+    if scan.metadata:
+        arrays["metadata"] = np.array(json.dumps(dict(scan.metadata)))
+    return arrays
+
+
+def _geometry(arrays: Mapping[str, NDArray[Any]], check: ScanChecker) -> ExperimentGeometry | None:
     missing = [key for key in GEOMETRY if key not in arrays]
     if len(missing) == len(GEOMETRY):
         return None
@@ -132,7 +155,3 @@ def _geometry(arrays: dict[str, NDArray[Any]], check: ScanChecker) -> Experiment
     (energy,) = check.positive(arrays["photonEnergyEV"], "photonEnergyEV", 1)
     (distance,) = check.positive(arrays["detectorDistanceM"], "detectorDistanceM", 1)
     return ExperimentGeometry((y, x), energy, distance)
-
-
-def _metadata(arrays: dict[str, NDArray[Any]], check: ScanChecker) -> dict[str, Any]:
-    return check.table(str(arrays["metadata"]), "metadata") if "metadata" in arrays else {}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptycho_host.data.checks import ScanChecker
+from ptycho_host.data.formats.archive import open_archive, single_array
 from ptycho_host.data.patterns import LoadedPatterns, StoredPatterns, blocks
 from ptycho_host.data.scan import Scan
+from ptycho_host.errors import DataError, quoted
 
 
 def split_extras(
@@ -43,3 +46,13 @@ def lit_patterns(scan: Scan) -> NDArray[np.bool_]:
     """Which patterns hold a photon, bool (M,); reads all of them once."""
     lit = [scan.batch(part).max(axis=(1, 2)) > 0 for part in blocks(scan.count, scan.pixels)]
     return np.concatenate(lit)
+
+
+def probe_file(path: Path) -> NDArray[Any]:
+    """The probe in a file of its own: .npy, or .npz with `probeGuess`; raises DataError."""
+    if path.suffix.lower() == ".npz":
+        with open_archive(path, "a probe, probeGuess,") as archive:
+            if "probeGuess" not in archive.keys:
+                raise DataError(f"{path}: 'probeGuess' is missing; it holds {quoted(archive.keys)}.")
+            return archive.array("probeGuess")
+    return single_array(path)
