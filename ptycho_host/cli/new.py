@@ -15,11 +15,12 @@ def new(
     kind: Annotated[
         str,
         typer.Argument(
+            metavar="KIND",
             help="generator, loss, clipper, simulator, stitcher, refiner, reader, writer, format (reader and writer), "
-            "command or observer."
+            "command or observer.",
         ),
     ],
-    name: Annotated[str, typer.Argument(help="Name of the distribution, such as mynet.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the distribution, such as mynet.")],
     folder: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="New folder for it; default: its name, here.")
     ] = None,
