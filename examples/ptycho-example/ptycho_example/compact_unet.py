@@ -52,6 +52,6 @@ class CompactUNet(nn.Module):
         return inputs.initial + torch.complex(*change.to(images.dtype).unbind(dim=2))
 
 
-def build(*, width: Width = 32, levels: Levels = 3) -> nn.Module:
+def build(*, width: Width = 16, levels: Levels = 4) -> nn.Module:
     """The network; its keyword-only parameters are the options `generator.width` and `generator.levels`."""
     return CompactUNet(width, levels)
