@@ -40,7 +40,7 @@ def compare(
     from ptycho_host.cli.console import console, run_progress
     from ptycho_host.report.comparison_table import print_comparison
     from ptycho_host.workflows.compare import compare as compare_all
-    from ptycho_host.workflows.comparison_files import DATA, PAGE, TABLE, fresh_folder
+    from ptycho_host.workflows.comparison.files import DATA, PAGE, TABLE, fresh_folder
 
     folder = out or fresh_folder()
     check_writable(folder)

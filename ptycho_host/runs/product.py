@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ptycho_host.atomic import write_bytes
 from ptycho_host.contracts import Reconstruction
+from ptycho_host.data.formats.budget import CODEC_AT_BEST, check_budget
 from ptycho_host.data.scan import ComplexArray, ExperimentGeometry, Positions, Scan
 from ptycho_host.errors import DataError
 from ptycho_host.records import EpochReport
@@ -72,10 +73,6 @@ class Product:
     probe: ComplexArray = field(repr=False)
 
 
-DEFLATE_AT_BEST = 1032
-"""How many bytes a byte of a compressed file can stand for."""
-
-
 def read_product(path: Path) -> Product:
     """The product in an HDF5 file of ours or of Ptychodus; raises DataError that names file, item and remedy.
 
@@ -128,7 +125,8 @@ def _numbers(file: h5py.File, name: str, path: Path, kinds: str) -> NDArray[Any]
     if found.dtype.kind not in kinds:
         due = "complex" if kinds == "c" else "real"
         raise DataError(f"{path}: {name} holds {found.dtype} where {due} numbers are due.")
-    if found.nbytes > DEFLATE_AT_BEST * max(found.id.get_storage_size(), 1):
+    if found.nbytes > CODEC_AT_BEST * max(found.id.get_storage_size(), 1):
         raise DataError(f"{path}: {name} claims {found.nbytes} bytes that the file does not hold; write it again.")
+    check_budget(found.nbytes, str(path), name)
     values: NDArray[Any] = np.asarray(found[()])
     return values

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ptycho_host.config import from_table
-from ptycho_host.workflows.comparison_rows import rows_of
-from ptycho_host.workflows.comparison_sources import Source, TrainedRun
+from ptycho_host.workflows.comparison.rows import rows_of
+from ptycho_host.workflows.comparison.sources import Source, TrainedRun
 
 OBJECT = np.ones((4, 4), np.complex64)
 NET = {"name": "net", "width": 16}

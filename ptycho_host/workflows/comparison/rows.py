@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ptycho_host.config import COMPONENT_SECTIONS
 from ptycho_host.report.page import flattened
-from ptycho_host.workflows.comparison_sources import Source
+from ptycho_host.workflows.comparison.sources import Source
 
 WHERE_FROM = ("data.source", "data.test", "data.reader.", "data.limit", "simulator.")
 """Settings that say which scan was trained on. They make another row only when another scan was reconstructed."""

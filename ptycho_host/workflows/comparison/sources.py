@@ -1,4 +1,4 @@
-"""What is compared and what it is judged by: finished runs, reconstructions from files, scans and true objects.
+"""What is compared: finished runs and reconstructions from files.
 
 Neither the generator nor its engine is needed: the product and the JSON files of a run suffice.
 """
@@ -17,16 +17,14 @@ import h5py
 import numpy as np
 
 from ptycho_host.config import RunConfig, resolve
-from ptycho_host.configured import configure
-from ptycho_host.data.scan import ComplexArray, Scan
+from ptycho_host.data.formats.archive import open_archive
+from ptycho_host.data.scan import ComplexArray
 from ptycho_host.errors import BundleError, ConfigError, DataError, InputError, quoted
 from ptycho_host.metrics.region import Mask
 from ptycho_host.physics.illumination import illumination, well_covered
-from ptycho_host.plugins import Host
 from ptycho_host.runs.bundle import read_facts
 from ptycho_host.runs.directory import RunDirectory
-from ptycho_host.runs.product import DEFLATE_AT_BEST, Product, read_product
-from ptycho_host.workflows.scans import load_scan, run_simulator
+from ptycho_host.runs.product import Product, read_product
 
 OBJECT_KEYS = ("object", "objectGuess")
 """Arrays of an NPZ file that are taken for the object, the first one found."""
@@ -104,82 +102,6 @@ def read_object(given: str, path: Path) -> Source:
     )
 
 
-def scan_of(source: Source, host: Host) -> Scan:
-    """The scan that a run reconstructed, loaded or simulated again.
-
-    Raises InputError, with `--truth` as the way out, when that is not possible or gives other data.
-    """
-    run = source.run
-    assert run is not None
-    config = run.config
-    try:
-        if config.data.test is not None:
-            scan = load_scan(config.data.test, host=host)
-        elif config.data.source is not None:
-            scan = load_scan(config.data.source, host=host, reader=config.data.reader, limit=config.data.limit)
-        else:
-            chosen = configure(host, "simulator", config.simulator.name, config.simulator.options)
-            scan = run_simulator(chosen, config.seed)
-    except InputError as error:
-        message = f"the scan of {source.given} cannot be had again: {error} Or name it with --truth FILE."
-        raise type(error)(message) from error
-    # Of a test scan no fingerprint is kept, but the product holds its positions.
-    same = scan.fingerprint() == run.fingerprint if config.data.test is None else _offset(source, scan) == (0, 0)
-    if not same:
-        raise DataError(
-            f"the data of {source.given} ({run.describe_scan()}) are not those it was made from; restore them, or "
-            "name the scan or the object to judge by with --truth FILE."
-        )
-    return scan
-
-
-def on_canvas(source: Source, shape: tuple[int, int], scan: Scan | None) -> ComplexArray | None:
-    """The source's object (H, W) laid on the canvas of `shape`; None when it does not belong there.
-
-    A product on another canvas, or with another origin, is moved by whole pixels so that its positions become the
-    scan's; where it has nothing the canvas stays zero.
-    """
-    offset = None if scan is None else _offset(source, scan)
-    if offset is None or (offset == (0, 0) and source.object.shape == shape):
-        return source.object if source.object.shape == shape else None
-    canvas = np.zeros(shape, dtype=np.complex64)
-    (top, left), (height, width) = offset, source.object.shape
-    rows = slice(max(top, 0), min(top + height, shape[0]))
-    columns = slice(max(left, 0), min(left + width, shape[1]))
-    if rows.start >= rows.stop or columns.start >= columns.stop:
-        return None
-    kept = source.object[rows.start - top :, columns.start - left :]
-    canvas[rows, columns] = kept[: rows.stop - rows.start, : columns.stop - columns.start]
-    return canvas
-
-
-def _offset(source: Source, scan: Scan) -> tuple[int, int] | None:
-    """Whole pixels (y, x) from the product's canvas to the scan's; None when the positions are not the scan's."""
-    product = source.product
-    if product is None or product.positions.shape != scan.positions.shape:
-        return None
-    offsets = scan.positions - product.positions
-    mean = offsets.mean(axis=0)
-    # An iterative method may have refined the positions a little.
-    if np.abs(offsets - mean).max() > 1:
-        return None
-    return round(float(mean[0])), round(float(mean[1]))
-
-
-def open_truth(given: str, host: Host) -> Scan | Source:
-    """The scan, or else the object, in the file or data set that `--truth` names; raises InputError."""
-    try:
-        return load_scan(given, host=host)
-    except InputError as no_scan:
-        path = Path(given)
-        if not path.is_file():
-            raise
-        try:
-            return read_object(given, path)
-        except DataError as no_object:
-            raise no_object from no_scan
-
-
 def _open_run(given: str, path: Path) -> Source:
     directory = RunDirectory.open(path)
     if not (directory.reconstruction.is_file() and directory.metrics.is_file()):
@@ -221,20 +143,12 @@ def _passed_on(directory: RunDirectory) -> dict[str, dict[str, Any]]:
 
 
 def _object_in_npz(path: Path) -> ComplexArray:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            key = next((key for key in OBJECT_KEYS if key in archive.files), None)
-            if key is None:
-                held = quoted(sorted(archive.files)) or "nothing"
-                raise DataError(f"{path} holds no 'object' or 'objectGuess' (it holds {held}); save the object so.")
-            if archive.zip.getinfo(f"{key}.npy").file_size > DEFLATE_AT_BEST * path.stat().st_size:
-                raise DataError(f"{path}: {key} claims more than the file can hold; save it again.")
-            obj = archive[key]
-    except DataError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error or type(error).__name__).split())
-        raise DataError(f"{path} cannot be read as NPZ ({reason}); save plain arrays with numpy.savez.") from error
+    with open_archive(path, "a reconstruction") as archive:
+        key = next((key for key in OBJECT_KEYS if key in archive.keys), None)
+        if key is None:
+            held = quoted(sorted(archive.keys)) or "nothing"
+            raise DataError(f"{path} holds no 'object' or 'objectGuess' (it holds {held}); save the object so.")
+        obj = archive.array(key)
     if obj.ndim == 3 and len(obj) == 1:
         obj = obj[0]
     if obj.dtype.kind != "c" or obj.ndim != 2 or obj.size == 0:
