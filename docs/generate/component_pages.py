@@ -70,6 +70,7 @@ def _component(twins: Sequence[Registration]) -> list[str]:
     facts = [f"**{name}** {value}" for name, value in _facts(twins)]
     return [
         f"## {twins[0].component.name}",
+        prose(twins[0].component.summary),
         "\n".join(f"- {fact}" for fact in facts),
         *_once_or_each(described, twins),
         *_once_or_each({entry: _option_table(options[entry]) for entry in twins}, twins),
