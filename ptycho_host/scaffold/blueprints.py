@@ -12,7 +12,6 @@ from ptycho_host.plugins import PLURALS
 DEFAULT_BACKEND = "torch"
 TRAINING = ("ptycho-host[testing,torch]",)
 """What shows its worth in a run of training needs an engine, on whatever back-end."""
-SIMULATING = ("ptycho-host[testing]", "ptycho-simulators>=0.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +115,15 @@ BLUEPRINTS = (
     *_twins("clipper", "outliers", "Elements of the gradients that stick out of their tensor are cut."),
     _for_numpy("simulator", "spheres", "Spheres of random size and place, thin enough to be projected."),
     _for_numpy("stitcher", "weighted_mean", "Mean of the patches, weighted by the probe's intensity.", TRAINING),
-    _for_numpy(
-        "refiner", "gradient", "Gradient steps on the object against all patterns, the probe known.", TRAINING
-    ),
+    _for_numpy("refiner", "gradient", "Gradient steps on the object against all patterns, the probe known.", TRAINING),
     Blueprint("reader", _READER.summary, ("reader", "layout"), (_READER,), requires=_FILES),
-    Blueprint("writer", _WRITER.summary, ("writer", "layout"), (_WRITER,), requires=_FILES, trial=SIMULATING),
+    Blueprint("writer", _WRITER.summary, ("writer", "layout"), (_WRITER,), requires=_FILES),
     Blueprint(
         "format",
         _READER.summary,
         ("format", "reader", "writer", "layout"),
         (_READER, _WRITER),
         requires=_FILES,
-        trial=SIMULATING,
     ),
     Blueprint(
         "command",
