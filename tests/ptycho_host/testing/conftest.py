@@ -18,7 +18,6 @@ import ptycho_torch.plugin
 from ptycho_host import native
 from ptycho_host.components import KINDS
 from ptycho_host.plugins import PLURALS, Host
-from ptycho_host.testing.fixtures import make_module, make_plugin  # noqa: F401
 from ptycho_host.testing.suite import ComponentConformance
 from ptycho_host.testing.trial import workbench_for
 
@@ -62,8 +61,8 @@ def checks_of(suite: type[ComponentConformance], *, without: tuple[str, ...] = (
 
 @pytest.fixture
 def trial(
-    make_plugin: Callable[..., ModuleType],  # noqa: F811
-    make_module: Callable[..., ModuleType],  # noqa: F811
+    make_plugin: Callable[..., ModuleType],
+    make_module: Callable[..., ModuleType],
     tmp_path: Path,
 ) -> Callable[..., Trial]:
     """`trial(SuiteClass, build, options=…, backend=…)`: a component 'lab' with that factory, ready to be checked."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field
 
 from ptycho_host.errors import OptionError
+from ptycho_host.plugins import Host
 from ptycho_host.testing import StitcherConformance
 from ptycho_stitchers.weighted_mean import build_probe_weighted
 
@@ -88,3 +90,26 @@ def test_a_target_that_cannot_be_imported(trial: Callable[..., Any]) -> None:
     lab = trial(StitcherConformance, 3)
     with pytest.raises(AssertionError, match="fails to be imported from 'lab_parts:build'"):
         lab.check("test_target_can_be_imported")
+
+
+HEAVY_PLUGIN = """
+import numpy
+from ptycho_host import hookimpl
+from ptycho_host.components import Stitcher
+
+@hookimpl
+def ptycho_stitchers():
+    return [Stitcher("lab_heavy", summary="Imports NumPy to be listed.", target="lab_heavy.plugin:build")]
+
+def build():
+    return None
+"""
+
+
+def test_a_plugin_that_is_heavy_to_list(install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(install("lab-heavy", HEAVY_PLUGIN)))
+    host = Host.discover()
+    suite = StitcherConformance()
+    with pytest.raises(AssertionError, match=r"makes 'ptycho plugins list' import 'numpy'"):
+        suite.test_listing_imports_nothing_heavy(host.find("stitcher", "lab_heavy"))
+    suite.test_listing_imports_nothing_heavy(host.find("stitcher", "grid"))
