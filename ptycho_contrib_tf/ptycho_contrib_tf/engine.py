@@ -47,8 +47,8 @@ class KerasEngine:
     trainable_intensity_scale: bool
 
     def workbench(self) -> KerasWorkbench:
-        """Single components, on the engine's device and in its precision."""
-        return KerasWorkbench(self.device, self.precision)
+        """Single components, on the engine's device and in its precision; raises InputError when it is not there."""
+        return KerasWorkbench(Devices.choose(self.device), self.precision)
 
     def train(self, problem: TrainingProblem, components: TrainingComponents, run: RunContext) -> Bundle:
         """Train the generator; raises RunFailedError when training diverges, BundleError for a foreign checkpoint."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho_contrib_tf.devices import Device, Devices
+from ptycho_contrib_tf.devices import Devices
 from ptycho_contrib_tf.isolation import Precision, own_precision, own_randomness, reseed
 from ptycho_contrib_tf.library import keras, tf
 from ptycho_contrib_tf.physics import diffraction_amplitude
@@ -22,9 +22,9 @@ from ptycho_host.contracts import ClipFunction, ClipReport, ForwardResult, Gener
 
 @dataclass(frozen=True, slots=True)
 class KerasWorkbench:
-    """Components on one device, uncompiled (`ptycho_host.contracts.Workbench`)."""
+    """Components on the first of the devices, uncompiled (`ptycho_host.contracts.Workbench`)."""
 
-    device: Device
+    devices: Devices
     precision: Precision
 
     @contextmanager
@@ -38,7 +38,7 @@ class KerasWorkbench:
 
     def patches(self, generator: keras.Model, inputs: GeneratorInputs) -> NDArray[Any]:
         """What the generator makes of the inputs when it is not trained."""
-        with self._place():
+        with self.devices.first():
             return _array(generator(inputs=_tensors(inputs), training=False))
 
     def weights(self, generator: keras.Model) -> dict[str, NDArray[Any]]:
@@ -49,7 +49,7 @@ class KerasWorkbench:
         self, generator: keras.Model, inputs: GeneratorInputs, probe: NDArray[Any], rate: float
     ) -> tuple[float, dict[str, NDArray[Any] | None]]:
         """One step against the gradient of the mean squared difference of amplitudes."""
-        with self._place():
+        with self.devices.first():
             arranged = _tensors(inputs)
             reseed(generator, random.getrandbits(31))
             with tf.GradientTape() as tape:
@@ -68,7 +68,7 @@ class KerasWorkbench:
         self, loss: LossFunction, prediction: ForwardResult, target: Measurement
     ) -> tuple[float, NDArray[Any], NDArray[Any]]:
         """Value and gradients in the predicted amplitude and patches."""
-        with self._place():
+        with self.devices.first():
             leaves = [tf.constant(prediction.amplitude), tf.constant(prediction.object_patches)]
             truth = None if target.object_patches is None else tf.constant(target.object_patches)
             measured = Measurement(tf.constant(target.amplitude), target.intensity_scale, truth)
@@ -92,7 +92,7 @@ class KerasWorkbench:
         self, clip: ClipFunction, weights: Sequence[NDArray[Any]], gradients: Sequence[NDArray[Any] | None]
     ) -> tuple[list[NDArray[Any] | None], ClipReport]:
         """The gradients as the clipper leaves them."""
-        with self._place():
+        with self.devices.first():
             parameters = [
                 TrainedVariable(tf.constant(weight), None if gradient is None else tf.constant(gradient))
                 for weight, gradient in zip(weights, gradients, strict=True)
@@ -100,9 +100,6 @@ class KerasWorkbench:
             report = clip(iter(parameters))
         left = [None if parameter.grad is None else _array(parameter.grad) for parameter in parameters]
         return left, ClipReport(float(report.norm), float(report.clipped))
-
-    def _place(self) -> AbstractContextManager[None]:
-        return Devices.choose(self.device).first()
 
 
 def _tensors(inputs: GeneratorInputs) -> GeneratorInputs:

@@ -33,7 +33,6 @@ def test_import_and_build_touch_no_device_and_make_no_variable() -> None:
         import ptycho_contrib_tf.engine as engine
         import ptycho_contrib_tf.plugin
         built = engine.build(device="cpu", threads=2, trainable_probe=True, xla=True)
-        bench = built.workbench()
         from ptycho_contrib_tf.library import keras, tf
         variables = [found for found in gc.get_objects() if isinstance(found, (tf.Variable, keras.Variable))]
         assert not variables, variables
