@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from ptycho_host.components import Component
 from ptycho_host.options import OptionSchema
 from ptycho_host.plugins import Host, Registration
-from ptycho_host.standard_output import kept_clear
-from ptycho_host.tracing import traced
+from ptycho_host.plugins.standard_output import kept_clear
+from ptycho_host.plugins.tracing import traced
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from ptycho_host.cli.commands import typer_command
 from ptycho_host.cli.console import Session, host_of, warn_of_problems
 from ptycho_host.errors import PtychoError, UnknownComponentError, close_match_hint, quoted
 from ptycho_host.plugins import PluginWarning
-from ptycho_host.problems import traceback_of
-from ptycho_host.tracing import tracing
+from ptycho_host.plugins.problems import traceback_of
+from ptycho_host.plugins.tracing import tracing
 
 if TYPE_CHECKING:
     from typer.core import TyperCommand
@@ -101,7 +101,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(1)
     except (Exception, SystemExit) as error:
-        from ptycho_host.blame import blame
+        from ptycho_host.plugins.blame import blame
 
         blamed = blame(error, session.discovered) if session.discovered is not None else None
         if blamed is None:

@@ -9,8 +9,8 @@ from typer.main import get_command as command_of
 
 from ptycho_host.cli.grouped_help import GroupedCommand
 from ptycho_host.errors import BrokenComponentError
-from ptycho_host.problems import advice, cause
-from ptycho_host.registration import Registration
+from ptycho_host.plugins.problems import advice, cause
+from ptycho_host.plugins.registration import Registration
 
 
 def typer_command(registration: Registration) -> Any:

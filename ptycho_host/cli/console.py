@@ -15,7 +15,7 @@ import typer
 
 from ptycho_host.errors import InputError
 from ptycho_host.plugins import Host, PluginWarning
-from ptycho_host.tracing import tracing
+from ptycho_host.plugins.tracing import tracing
 
 if TYPE_CHECKING:
     from rich.console import Console

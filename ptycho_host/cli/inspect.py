@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ptycho_host.cli.console import host_of
-from ptycho_host.standard_output import kept_clear
+from ptycho_host.plugins.standard_output import kept_clear
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -86,7 +86,7 @@ def show(
 @app.command()
 def doctor(ctx: typer.Context) -> None:
     """Load every component and say what is broken and how to mend it; exit code 1 when something is."""
-    from ptycho_host.doctor import broken_components, shadowed_modules
+    from ptycho_host.plugins.doctor import broken_components, shadowed_modules
 
     host = host_of(ctx)
     _print_columns([
@@ -120,7 +120,7 @@ def doctor(ctx: typer.Context) -> None:
 
 def _broken_commands(host: Host) -> Iterator[Problem]:
     from ptycho_host.cli.commands import typer_command
-    from ptycho_host.doctor import as_problem
+    from ptycho_host.plugins.doctor import as_problem
 
     for entry in host.registrations("command"):
         try:

@@ -9,12 +9,12 @@ from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
 
-from ptycho_host.discovery import Candidate
 from ptycho_host.errors import BrokenComponentError, quoted
 from ptycho_host.options import OptionSchema
 from ptycho_host.plugins import Host
-from ptycho_host.problems import Problem, advice, traceback_of
-from ptycho_host.registration import Registration
+from ptycho_host.plugins.discovery import Candidate
+from ptycho_host.plugins.problems import Problem, advice, traceback_of
+from ptycho_host.plugins.registration import Registration
 
 
 def broken_components(host: Host) -> Iterator[Problem]:

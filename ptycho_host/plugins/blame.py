@@ -6,11 +6,11 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ptycho_host.discovery import HOST_DISTRIBUTION
 from ptycho_host.errors import PluginError
-from ptycho_host.plugins import Host
-from ptycho_host.problems import advice, cause
-from ptycho_host.tracing import TRACE_VARIABLE
+from ptycho_host.plugins.discovery import HOST_DISTRIBUTION
+from ptycho_host.plugins.host import Host
+from ptycho_host.plugins.problems import advice, cause
+from ptycho_host.plugins.tracing import TRACE_VARIABLE
 
 ENTRANCE = "ptycho_host.cli.app"
 """Where every call of `ptycho` comes through, whoever brought the command."""

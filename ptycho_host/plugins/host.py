@@ -8,15 +8,6 @@ from functools import cached_property
 
 from ptycho_host.catalogue import Catalogue
 from ptycho_host.components import KINDS
-from ptycho_host.discovery import (
-    LOAD_VARIABLE,
-    PLURALS,
-    Candidate,
-    Plugin,
-    installed,
-    load,
-    new_manager,
-)
 from ptycho_host.errors import (
     AmbiguousComponentError,
     BackendError,
@@ -25,19 +16,10 @@ from ptycho_host.errors import (
     close_match_hint,
     quoted,
 )
-from ptycho_host.problems import PluginWarning, Problem, cause, traceback_of
-from ptycho_host.registration import Registration
-from ptycho_host.tracing import traced, tracing
-
-__all__ = [
-    "LOAD_VARIABLE",
-    "PLURALS",
-    "Host",
-    "Plugin",
-    "PluginWarning",
-    "Problem",
-    "Registration",
-]
+from ptycho_host.plugins.discovery import Candidate, Plugin, installed, load, new_manager
+from ptycho_host.plugins.problems import PluginWarning, Problem, cause, traceback_of
+from ptycho_host.plugins.registration import Registration
+from ptycho_host.plugins.tracing import traced, tracing
 
 
 class Host:

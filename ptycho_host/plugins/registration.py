@@ -11,9 +11,9 @@ from typing import Any, cast
 
 from ptycho_host.components import Component
 from ptycho_host.errors import BrokenComponentError, PluginError, PtychoError
-from ptycho_host.problems import PluginWarning, advice, cause
-from ptycho_host.standard_output import kept_clear
-from ptycho_host.tracing import TRACE_VARIABLE, traced
+from ptycho_host.plugins.problems import PluginWarning, advice, cause
+from ptycho_host.plugins.standard_output import kept_clear
+from ptycho_host.plugins.tracing import TRACE_VARIABLE, traced
 
 
 @dataclass(frozen=True, slots=True)

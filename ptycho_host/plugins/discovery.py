@@ -20,10 +20,10 @@ import pluggy
 from ptycho_host import hookspecs
 from ptycho_host.components import KINDS
 from ptycho_host.errors import close_match_hint, quoted
-from ptycho_host.problems import Problem, RefusalError, advice, cause, traceback_of
-from ptycho_host.registration import Registration
-from ptycho_host.standard_output import kept_clear
-from ptycho_host.tracing import traced
+from ptycho_host.plugins.problems import Problem, RefusalError, advice, cause, traceback_of
+from ptycho_host.plugins.registration import Registration
+from ptycho_host.plugins.standard_output import kept_clear
+from ptycho_host.plugins.tracing import traced
 
 LOAD_VARIABLE = "PTYCHO_LOAD_PLUGINS"
 """Environment variable: entry points or distributions to load, separated by commas; empty loads none."""
