@@ -14,12 +14,13 @@ from ptycho_host.report.progress import SilentProgress
 from ptycho_host.workflows.scans import read_scan, scan_writer, write_scan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WatchedPatterns:
-    """Patterns of another source; tells `progress` how many were read."""
+    """Patterns of another source; tells `progress` how many were read, and nothing more of a second reading."""
 
     source: PatternSource
     progress: Progress
+    read: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -29,7 +30,9 @@ class WatchedPatterns:
     def __getitem__(self, index: Any, /) -> Any:
         """The amplitudes at `index`."""
         block = self.source[index]
-        self.progress.advance(len(block))
+        news = min(len(block), self.shape[0] - self.read)
+        self.read += news
+        self.progress.advance(news)
         return block
 
 

@@ -10,7 +10,6 @@ Probe and object stand where Ptychodus 1.7 and SHARP put them: `image_1` or `sou
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,7 +27,7 @@ from ptycho_host.data.conventions import (
     Values,
     ZeroFrequency,
 )
-from ptycho_host.data.formats.hdf5 import read_arrays, write_arrays
+from ptycho_host.data.formats.companion import NOMINAL, known_object, read_companion, write_companion
 from ptycho_host.data.formats.hdf5_reading import Hdf5Source, holds, open_hdf5
 from ptycho_host.data.formats.hdf5_writing import CodecOption, writing_hdf5
 from ptycho_host.data.formats.metres import ELECTRONVOLT, PLANCK_TIMES_LIGHT, far_field_pixel, placed
@@ -99,21 +98,13 @@ class CxiReader:
             positions = self._positions(source, check, translation, geometry, patterns.shape)
             obj = source.optional("entry_1/image_2/data") if OURS in source.root else None
             known = None if obj is None else check.object(obj, "entry_1/image_2/data")
-            other = source.optional(f"{OURS}/reference")
-            is_truth = bool(source.root[OURS].attrs.get("object_is_truth", False)) if OURS in source.root else False
-            metadata = source.text(f"{OURS}/metadata")
             scan = Scan(
                 amplitudes=patterns,
                 positions=positions,
                 probe=check.probe(self._probe_array(source, check), patterns.shape[-1], self._mode),
-                truth=known if is_truth else None,
-                reference=check.object(other, "reference") if other is not None else None if is_truth else known,
                 name=path.stem,
-                geometry=geometry if source.root.attrs.get("geometry", "") != "nominal" else None,
-                metadata={} if metadata is None else check.table(metadata, "metadata"),
                 bad_pixels=bad,
-                per_pattern=read_arrays(source, f"{OURS}/per_pattern", patterns.shape[0]),
-                extras=read_arrays(source, f"{OURS}/extras"),
+                **read_companion(source, OURS, check, patterns.shape[0], known, geometry),
             )
         return check.inside(finished(scan, check, self._empty))
 
@@ -178,13 +169,12 @@ class CxiWriter:
 
     def write(self, scan: Scan, path: Path) -> None:
         """Write the scan atomically; without metres in the scan, nominal ones are written, and said to be so."""
-        geometry = scan.geometry or ExperimentGeometry((1e-8, 1e-8), 1e4, 1.0)
+        geometry = scan.geometry or NOMINAL
         energy, distance = geometry.photon_energy_ev, geometry.detector_distance_m
         height, width = geometry.object_pixel_m
         with writing_hdf5(path) as target:
             root = target.root
             root["cxi_version"] = 160
-            root.attrs["geometry"] = "measured" if scan.geometry is not None else "nominal"
             root[f"{SOURCE}/energy"] = energy * ELECTRONVOLT
             root[f"{DETECTOR}/distance"] = distance
             root[f"{DETECTOR}/y_pixel_size"] = far_field_pixel(energy, distance, scan.pixels, height)
@@ -208,26 +198,16 @@ class CxiWriter:
             root["entry_1/data_1/translation"] = h5py.SoftLink(f"/{place}")
             root["entry_1/image_1/data"] = scan.probe
             root[f"{SOURCE}/illumination"] = h5py.SoftLink("/entry_1/image_1/data")
-            self._write_rest(root, scan)
+            obj = known_object(scan)
+            if obj is not None:
+                root["entry_1/image_2/data"] = obj
+            write_companion(root.create_group(OURS), scan)
             # What Ptychodus wants to know beyond CXI; it counts from the object's centre, as the translation does.
             for name in ("object", "probe"):
                 root[f"entry_1/ptychodus/{name}_pixel_height_m"] = height
                 root[f"entry_1/ptychodus/{name}_pixel_width_m"] = width
             root["entry_1/ptychodus/object_center_x_m"] = root["entry_1/ptychodus/object_center_y_m"] = 0.0
             root["entry_1/ptychodus/probe_position_indexes"] = np.arange(scan.count)
-
-    def _write_rest(self, root: h5py.File, scan: Scan) -> None:
-        ours = root.create_group(OURS)
-        ours.attrs["object_is_truth"] = scan.truth is not None
-        known = scan.truth if scan.truth is not None else scan.reference
-        if known is not None:
-            root["entry_1/image_2/data"] = known
-        if scan.truth is not None and scan.reference is not None:
-            ours["reference"] = scan.reference
-        if scan.metadata:
-            ours["metadata"] = json.dumps(dict(scan.metadata))
-        write_arrays(ours, "per_pattern", scan.per_pattern)
-        write_arrays(ours, "extras", scan.extras)
 
 
 def _place(source: Hdf5Source, names: tuple[str, ...]) -> str:

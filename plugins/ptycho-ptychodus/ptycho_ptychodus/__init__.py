@@ -1,0 +1,1 @@
+"""Files of Ptychodus: products with their diffraction data, training data, its export for PtychoPINN."""

@@ -1,0 +1,238 @@
+"""A scan as Ptychodus works on it: patterns in `diffraction.h5`; probe, positions, object in `product.h5`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ptycho_host.data.checks import ScanChecker
+from ptycho_host.data.conventions import Convention, EmptyOption, ModeOption, NegativeOption
+from ptycho_host.data.formats.companion import NOMINAL, known_object, read_companion, write_companion
+from ptycho_host.data.formats.hdf5_reading import Hdf5Source, holds, open_hdf5
+from ptycho_host.data.formats.hdf5_writing import CodecOption, Hdf5Target, writing_hdf5
+from ptycho_host.data.formats.metres import far_field_pixel
+from ptycho_host.data.formats.reading import finished
+from ptycho_host.data.scan import ComplexArray, ExperimentGeometry, Positions, Scan
+from ptycho_host.errors import DataError, InputError
+from ptycho_ptychodus.counts import as_counts, counts_dtype
+
+DIFFRACTION, PRODUCT = "diffraction.h5", "product.h5"
+DIFFRACTION_ITEMS = ("patterns", "indexes", "bad_pixels")
+PRODUCT_ITEMS = ("object", "probe", "probe_position_indexes", "probe_position_x_m", "probe_position_y_m")
+OURS = "ptycho_host"
+
+
+class WorkspaceReader:
+    """Reads the two files together; patterns stay on disk until a batch asks for them."""
+
+    def __init__(
+        self,
+        *,
+        diffraction: Annotated[
+            Path | None, Field(description="file with the patterns; none: diffraction.h5 beside the product")
+        ] = None,
+        product: Annotated[
+            Path | None, Field(description="file with probe and positions; none: product.h5 beside the patterns")
+        ] = None,
+        mode: ModeOption = None,
+        empty: EmptyOption = "refuse",
+        negative: NegativeOption = "refuse",
+    ) -> None:
+        """Options of the reader."""
+        self._diffraction = diffraction
+        self._product = product
+        self._mode = mode
+        self._empty = empty
+        self._convention = Convention("intensity", negative=negative)
+
+    def recognises(self, path: Path) -> bool:
+        """Whether it is a product, a diffraction file, or a folder with both."""
+        try:
+            if path.is_dir():
+                return holds(path / DIFFRACTION, *DIFFRACTION_ITEMS) and holds(path / PRODUCT, *PRODUCT_ITEMS)
+        except OSError:
+            return False
+        return holds(path, *PRODUCT_ITEMS) or holds(path, *DIFFRACTION_ITEMS)
+
+    def read(self, path: Path) -> Scan:
+        """The scan; raises DataError that names file, item and remedy."""
+        diffraction, product = self._files(path)
+        check = ScanChecker(str(diffraction), "patterns", "probe", ("probe_position_y_m", "probe_position_x_m"))
+        with open_hdf5(diffraction) as source:
+            raw = source.patterns("patterns")
+            bad = None
+            masked = source.optional("bad_pixels")
+            if masked is not None and len(raw.shape) == 3:
+                bad = check.bad_pixels(masked, "bad_pixels", raw.shape[-1])
+            patterns = check.patterns(raw, self._convention, bad, "refuse" if self._empty == "refuse" else "keep")
+            count, pixels = patterns.shape[0], patterns.shape[-1]
+            indexes = _indexes(source, "indexes", check, count)
+        with open_hdf5(product) as source:
+            check.source = str(product)
+            found = _Product.of(source, check, pixels, self._mode)
+            fields = read_companion(source, OURS, check, count, found.object, found.geometry)
+        positions = _paired(found, indexes, check)
+        scan = Scan(patterns, positions, found.probe, name=_name(path), bad_pixels=bad, **fields)
+        return check.inside(finished(scan, check, self._empty))
+
+    def _files(self, path: Path) -> tuple[Path, Path]:
+        """The diffraction file and the product that belong together."""
+        if path.is_dir():
+            diffraction, product = path / DIFFRACTION, path / PRODUCT
+        elif holds(path, *PRODUCT_ITEMS):
+            diffraction, product = self._diffraction or path.with_name(DIFFRACTION), path
+        else:
+            diffraction, product = path, self._product or path.with_name(PRODUCT)
+        for file, items, option in (
+            (product, PRODUCT_ITEMS, "product"),
+            (diffraction, DIFFRACTION_ITEMS, "diffraction"),
+        ):
+            if not file.exists():
+                raise DataError(
+                    f"{path} is one of two files; add --set data.reader.{option}=FILE, or put {file} there."
+                )
+            if not holds(file, *items):
+                raise DataError(f"{file} is no {option} file of Ptychodus: it lacks one of {', '.join(items)}.")
+        return diffraction, product
+
+
+class WorkspaceWriter:
+    """Writes the two files into a folder, the patterns block by block as photon counts."""
+
+    def __init__(self, *, codec: CodecOption = "gzip") -> None:
+        """Options of the writer."""
+        self._codec = codec
+
+    def write(self, scan: Scan, path: Path) -> None:
+        """Write the scan; both files are finished before either takes its place."""
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file, and the writer 'ptychodus' makes a folder; choose another name.")
+        fresh = not path.exists()
+        try:
+            with writing_hdf5(path / DIFFRACTION) as diffraction, writing_hdf5(path / PRODUCT) as product:
+                _write_diffraction(diffraction, scan, self._codec)
+                _write_product(product.root, scan)
+        except BaseException:
+            if fresh and path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """What a product says; positions by index, in pixels of its object on our convention."""
+
+    object: ComplexArray | None
+    probe: ComplexArray
+    indexes: NDArray[np.int64]
+    positions: Positions
+    geometry: ExperimentGeometry
+
+    @classmethod
+    def of(cls, source: Hdf5Source, check: ScanChecker, pixels: int, mode: int | None) -> _Product:
+        attributes = source.required("object").attrs
+        obj = source.array("object")
+        obj = obj[None] if obj.ndim == 2 else obj
+        if obj.ndim != 3 or obj.size == 0:
+            raise check.fail("object", f"has shape {obj.shape}", "it must be (layers, H, W)")
+        height, width = (_attribute(attributes, f"pixel_{side}_m", check) for side in ("height", "width"))
+        centre_y, centre_x = (_attribute(attributes, f"center_{axis}_m", check, positive=False) for axis in "yx")
+        y, x = (check.numbers(source.array(f"probe_position_{axis}_m"), axis, np.float64).ravel() for axis in "yx")
+        if len(y) != len(x):
+            raise check.fail("probe_position_x_m", f"has {len(x)} values, y has {len(y)}", "write the file again")
+        # Ptychodus counts from the first pixel's centre and has a patch's centre at (N - 1)/2.
+        rows = (y - centre_y) / height + obj.shape[-2] / 2
+        columns = (x - centre_x) / width + obj.shape[-1] / 2
+        root = source.root.attrs
+        energy = _attribute(root, "photon_energy_eV" if "photon_energy_eV" in root else "probe_energy_eV", check)
+        distance = _attribute(root, "detector_object_distance_m", check)
+        made_up = OURS in source.root and source.root[OURS].attrs.get("object") == "none"
+        return cls(
+            # Several layers are no transmission of one plane.
+            object=check.object(obj[0], "object") if len(obj) == 1 and not made_up else None,
+            probe=check.probe(source.array("probe"), pixels, mode),
+            indexes=_indexes(source, "probe_position_indexes", check, len(y)),
+            positions=np.stack([rows, columns], axis=1),
+            geometry=ExperimentGeometry((height, width), energy, distance),
+        )
+
+
+def _paired(product: _Product, indexes: NDArray[np.int64], check: ScanChecker) -> Positions:
+    """The position of each pattern: those of its index, averaged as Ptychodus does; refuses patterns without one."""
+    known, places = np.unique(product.indexes, return_inverse=True)
+    number = np.bincount(places)
+    mean = np.stack([np.bincount(places, product.positions[:, axis]) / number for axis in (0, 1)], axis=1)
+    at = np.searchsorted(known, indexes).clip(max=len(known) - 1)
+    missing = np.flatnonzero(known[at] != indexes)
+    if len(missing):
+        wrong = f"lacks {len(missing)} of the patterns' indexes (first: {int(indexes[missing[0]])})"
+        raise check.fail("probe_position_indexes", wrong, "write a product for these patterns")
+    if product.object is None:
+        # Without an object there is no canvas, and the outermost patches may begin before pixel zero.
+        mean = mean - np.minimum(mean.min(axis=0) - product.probe.shape[-1] / 2, 0)
+    return check.positions(mean[at, 0], mean[at, 1], len(indexes))
+
+
+def _write_diffraction(target: Hdf5Target, scan: Scan, codec: Any) -> None:
+    geometry = scan.geometry or NOMINAL
+    patterns = target.patterns("patterns", scan.amplitudes, counts_dtype(scan), codec, as_counts)
+    for side, pixel in zip(("height", "width"), geometry.object_pixel_m, strict=True):
+        detector = far_field_pixel(geometry.photon_energy_ev, geometry.detector_distance_m, scan.pixels, pixel)
+        patterns.attrs[f"detector_pixel_{side}_m"] = detector
+    target.root["indexes"] = np.arange(scan.count, dtype=np.int64)
+    none = np.zeros((scan.pixels, scan.pixels), dtype=bool)
+    target.root["bad_pixels"] = none if scan.bad_pixels is None else scan.bad_pixels
+
+
+def _write_product(root: h5py.File, scan: Scan) -> None:
+    geometry = scan.geometry or NOMINAL
+    height, width = geometry.object_pixel_m
+    obj = known_object(scan)
+    comments = "Written by ptycho-host."
+    if obj is None:
+        obj = np.ones(scan.canvas_shape(), dtype=np.complex64)
+        comments += " No object is known: a transparent one stands in."
+    if scan.geometry is None:
+        comments += " The scan has no metres: pixel size, energy and distance are nominal."
+    root.attrs["name"], root.attrs["comments"] = scan.name, comments
+    root.attrs["detector_object_distance_m"] = geometry.detector_distance_m
+    root.attrs["photon_energy_eV"] = geometry.photon_energy_ev
+    root.attrs["probe_photon_count"] = float(np.sum(np.abs(scan.probe.astype(np.complex128)) ** 2))
+    for unknown in ("exposure_time_s", "mass_attenuation_m2_per_kg", "tomography_angle_deg"):
+        root.attrs[unknown] = 0.0
+    root["object"] = obj[np.newaxis]
+    root["object"].attrs["center_x_m"] = root["object"].attrs["center_y_m"] = 0.0
+    root["probe"] = scan.probe[np.newaxis, np.newaxis]
+    for name in ("object", "probe"):
+        root[name].attrs["pixel_height_m"], root[name].attrs["pixel_width_m"] = height, width
+    root["object_layer_spacing_m"] = np.zeros(0)
+    root["probe_position_indexes"] = np.arange(scan.count, dtype=np.int64)
+    root["probe_position_y_m"] = (scan.positions[:, 0] - obj.shape[0] / 2) * height
+    root["probe_position_x_m"] = (scan.positions[:, 1] - obj.shape[1] / 2) * width
+    write_companion(root.create_group(OURS), scan)
+
+
+def _indexes(source: Hdf5Source, name: str, check: ScanChecker, count: int) -> NDArray[np.int64]:
+    found = source.array(name).ravel()
+    if len(found) != count or found.dtype.kind not in "iu":
+        raise check.fail(name, f"holds {len(found)} of {found.dtype}", f"{count} whole numbers are due")
+    return found.astype(np.int64)
+
+
+def _attribute(attributes: Any, name: str, check: ScanChecker, *, positive: bool = True) -> float:
+    if name not in attributes:
+        raise check.fail(name, "is missing", "write the file again with Ptychodus")
+    value = np.asarray(attributes[name])
+    if positive:
+        return check.positive(value, name, 1)[0]
+    return float(check.numbers(value, name, np.float64).ravel()[0])
+
+
+def _name(path: Path) -> str:
+    return path.resolve().parent.name if path.name in (DIFFRACTION, PRODUCT) else path.stem
