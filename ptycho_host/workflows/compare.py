@@ -92,14 +92,16 @@ def _check_names(given: Sequence[str]) -> None:
 def _judgement(
     source: Source, obj: ComplexArray, ground: Ground, region: Region, against: ObjectMetrics | None, scan: int
 ) -> Judgement:
-    agreement = None
+    agreement, aligned = None, obj
     if ground.scan is not None:
-        agreement = diffraction_agreement(_on_the_probes_scale(obj, ground.scan), ground.scan)
+        aligned = _on_the_probes_scale(obj, ground.scan)
+        agreement = diffraction_agreement(aligned, ground.scan)
+    if against is not None:
+        # The alignment puts zeros for what is not a number; a figure shall show holes.
+        aligned = np.where(np.isfinite(obj), against.alignment.object, np.nan)
     run = source.run
     metrics = RunMetrics(region=region, object=against, diffraction=agreement).as_json()
     parts = {} if against is None else {"amplitude": against.amplitude, "phase": against.phase}
-    # The alignment puts zeros for what is not a number; a figure shall show holes.
-    aligned = obj if against is None else np.where(np.isfinite(obj), against.alignment.object, np.nan)
     return Judgement(
         source=source.given,
         seed=None if run is None else run.config.seed,
