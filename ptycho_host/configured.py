@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from ptycho_host.components import Component
+from ptycho_host.contracts import WITH_METHODS
+from ptycho_host.errors import BrokenComponentError
 from ptycho_host.options import OptionSchema
 from ptycho_host.plugins import Host, Registration
 from ptycho_host.plugins.standard_output import kept_clear
@@ -38,14 +40,26 @@ class ConfiguredComponent:
     def build(self, *supplied: Any) -> Any:
         """Call the factory with the options and as many of the `supplied` arguments as it takes.
 
-        Raises PluginError when the factory fails with anything else than an error of `ptycho_host.errors`.
+        Raises PluginError when the factory fails with anything else than an error of `ptycho_host.errors`, and
+        BrokenComponentError when what it returns is none of its kind.
         """
         factory = self.registration.load()
         accepted = OptionSchema(factory, self.registration.label).supplied
         values = {name: getattr(self.options, name) for name in type(self.options).model_fields}
         label = {"distribution": self.registration.distribution, "target": self.component.target}
         with self.registration.at_work("could not be built:"), kept_clear(), traced("build", **label):
-            return factory(*supplied[:accepted], **values)
+            built = factory(*supplied[:accepted], **values)
+        self._check(built)
+        return built
+
+    def _check(self, built: object) -> None:
+        due = WITH_METHODS.get(self.component.kind)
+        if not (callable(built) if due is None else isinstance(built, due)):
+            raise BrokenComponentError(
+                f"{self.registration.label} cannot be used: its factory returned {type(built).__name__}, where "
+                f"{'a function' if due is None else due.__name__} is due (see ptycho_host.contracts); "
+                f"update, remove or report {self.registration.distribution}."
+            )
 
 
 def configure(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -211,6 +211,7 @@ class Reconstruction:
         return phase
 
 
+@runtime_checkable
 class PatchStitcher(Protocol):
     """What a stitcher factory returns: an accumulator fed with consecutive batches of patches.
 
@@ -396,6 +397,7 @@ class Workbench(Protocol):
         ...
 
 
+@runtime_checkable
 class TrainingEngine(Protocol):
     """What an engine factory returns."""
 
@@ -415,6 +417,7 @@ class TrainingEngine(Protocol):
 # --- files -----------------------------------------------------------------------------------------------------
 
 
+@runtime_checkable
 class ScanReader(Protocol):
     """What a reader factory returns."""
 
@@ -427,6 +430,7 @@ class ScanReader(Protocol):
         ...
 
 
+@runtime_checkable
 class ScanWriter(Protocol):
     """What a writer factory returns."""
 
@@ -441,3 +445,14 @@ class DatasetFunction(Protocol):
     def __call__(self) -> Scan:
         """The scan."""
         ...
+
+
+# --- what is checked ---------------------------------------------------------------------------------------------
+
+WITH_METHODS: Mapping[str, type] = {
+    "engine": TrainingEngine,
+    "reader": ScanReader,
+    "stitcher": PatchStitcher,
+    "writer": ScanWriter,
+}
+"""Kinds whose factories return an object with methods; those of all others return something to call."""

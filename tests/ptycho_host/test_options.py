@@ -12,7 +12,7 @@ import pytest
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field
 
-from ptycho_host.components import Generator
+from ptycho_host.components import Generator, Stitcher
 from ptycho_host.configured import configure
 from ptycho_host.errors import BrokenComponentError, OptionError
 from ptycho_host.options import Option, OptionSchema
@@ -31,6 +31,12 @@ class Probe(BaseModel):
     diameter: Annotated[float | None, Field(gt=0, description="pixels")] = None
 
 
+class Built(dict):
+    """What a factory was given; something that can be called, as a generator is."""
+
+    def __call__(self, inputs): ...
+
+
 def network(
     shape: tuple[int, int] = (8, 8),
     *,
@@ -43,7 +49,7 @@ def network(
     start: Annotated[Path | None, Field(description="weights to begin with")] = None,
     probe: Probe = Probe(),  # noqa: B008 - a frozen default
 ) -> Network:
-    return locals()
+    return Built(locals())
 
 
 def schema(factory=network, owner="generator 'net'"):
@@ -197,14 +203,16 @@ def test_a_factory_whose_options_cannot_be_read_is_a_broken_component(factory, w
 
 @pytest.fixture
 def host(make_plugin, make_module):
-    make_module("toy", network=network, alone=lambda: "alone")
+    make_module("toy", network=network, alone=lambda: Built(), junk=lambda: "junk")
     return Host([
         make_plugin(
             "lab",
             ptycho_generators=[
                 Generator("net", summary="", target="toy:network", backend="torch"),
                 Generator("alone", summary="", target="toy:alone", backend="torch"),
+                Generator("junk", summary="", target="toy:junk", backend="torch"),
             ],
+            ptycho_stitchers=[Stitcher("half", summary="", target="toy:alone")],
         )
     ])  # fmt: skip
 
@@ -215,7 +223,14 @@ def test_a_component_is_built_from_its_options_and_what_the_host_supplies(host):
 
 
 def test_a_factory_that_takes_nothing_is_supplied_with_nothing(host):
-    assert configure(host, "generator", "alone").build((64, 64)) == "alone"
+    assert configure(host, "generator", "alone").build((64, 64)) == {}
+
+
+def test_what_is_none_of_its_kind_is_the_fault_of_its_factory(host):
+    with pytest.raises(BrokenComponentError, match=r"generator 'junk' \(lab\) .* returned str, where a function is due"):
+        configure(host, "generator", "junk").build()
+    with pytest.raises(BrokenComponentError, match=r"stitcher 'half' \(lab\) .* returned Built, where PatchStitcher is due"):
+        configure(host, "stitcher", "half").build()
 
 
 def test_options_survive_toml(host):

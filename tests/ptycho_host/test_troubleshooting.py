@@ -146,6 +146,7 @@ AT_USE = {
     ),
     "cannot be used: Typer does not understand its signature": command("PACKAGE.plugin:greet", "x: int | str", code=2),
     "could not be built: …": simulator("raise ValueError('no lamp')"),
+    "its factory returned …, where … is due": simulator("return None", code=2),
     "failed with … (PTYCHO_TRACE=1 shows the traceback)": simulator(
         "return lambda request, rng: __import__('json').loads('')"
     ),
