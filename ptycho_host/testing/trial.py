@@ -69,9 +69,9 @@ def stand_in(host: Host, kind: str, backend: str | None) -> ConfiguredComponent:
 
 
 def small_problem(scan: Scan, *, seed: int = 0, **options: Any) -> TrainingProblem:
-    """Two epochs over the scan unless `options` (of the section `train`) say otherwise."""
+    """Two epochs over the scan unless `options` (of the section `train`) say otherwise; the same ones held out."""
     chosen = TrainOptions(**{"epochs": 2, "batch_size": 8, **options})
-    training, held_out = hold_out(scan.positions, chosen.validation_fraction, np.random.default_rng(seed))
+    training, held_out = hold_out(scan.positions, chosen.validation_fraction, np.random.default_rng(0))
     return TrainingProblem(scan, training, held_out, IntensityScale.of(scan), chosen, seed)
 
 

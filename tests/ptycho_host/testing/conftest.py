@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import ptycho_agc.plugin
+import ptycho_contrib_fno.plugin
 import ptycho_losses.plugin
 import ptycho_stitchers.plugin
 import ptycho_torch.plugin
@@ -21,7 +22,14 @@ from ptycho_host.plugins import PLURALS, Host
 from ptycho_host.testing.suite import ComponentConformance
 from ptycho_host.testing.trial import workbench_for
 
-OURS = (native, ptycho_torch.plugin, ptycho_losses.plugin, ptycho_agc.plugin, ptycho_stitchers.plugin)
+OURS = (
+    native,
+    ptycho_torch.plugin,
+    ptycho_contrib_fno.plugin,
+    ptycho_losses.plugin,
+    ptycho_agc.plugin,
+    ptycho_stitchers.plugin,
+)
 
 
 @dataclass(frozen=True)
