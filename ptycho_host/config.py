@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, model_validator
 
 from ptycho_host.errors import ConfigError, close_match_hint, quoted
 from ptycho_host.options import describe_problems
@@ -24,6 +24,10 @@ PATTERNS_SHOWN = 10_000
 """Patterns that training shows a network unless told otherwise: small scans are seen more often than large ones."""
 MOST_EPOCHS = 200
 """The most passes over a very small scan unless told otherwise."""
+CACHE = 2**29
+"""Bytes of patterns that are kept in memory, once they were read, unless told otherwise."""
+MOST_NEIGHBOURS = 64
+"""The most neighbours to draw groups from: with more, their combinations could not be numbered in 64 bits."""
 
 
 class Section(BaseModel):
@@ -69,6 +73,13 @@ class DataOptions(Section):
         1, ge=1, le=8, description="g: the generator sees groups of g x g neighbouring patterns as channels"
     )
     limit: int | None = Field(None, ge=1, description="use only this many patterns, evenly spread over the file")
+    n_subsample: int | None = Field(
+        None, ge=1, description="train on only this many patterns, drawn at random; all are reconstructed"
+    )
+    subsample_seed: Seed | None = Field(None, description="seed of that draw; none: the run's seed")
+    cache: ByteSize = Field(
+        ByteSize(CACHE), ge=0, description="memory for patterns that were read, such as '2 GiB'; others are read again"
+    )
 
 
 class TrainOptions(Section):
@@ -95,6 +106,24 @@ class TrainOptions(Section):
     )
     group_size: int = Field(4, ge=1, description="neighbouring patterns merged for the consistency term; 1: none")
     group_spacing: float = Field(0.4, gt=0, le=1, description="distance inside a group, in probe diameters")
+    grouping: Literal["lattice", "nearest"] = Field(
+        "lattice", description="companions a group_spacing away, or drawn from the nearest patterns"
+    )
+    n_groups: int | None = Field(
+        None, ge=1, description="groups to draw an epoch; none: as many as hold each pattern once"
+    )
+    neighbour_count: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_NEIGHBOURS,
+        description="nearest patterns that grouping 'nearest' draws companions from; none: as many as a group has",
+    )
+    neighbour_pool_size: int | None = Field(
+        None, ge=1, le=MOST_NEIGHBOURS, description="the same when oversampling; none: neighbour_count"
+    )
+    enable_oversampling: bool = Field(
+        False, description="allow n_groups above the number of patterns; all are distinct combinations"
+    )
     group_weight: float = Field(1.0, ge=0, description="weight of the consistency term")
     pattern_weight: float = Field(0.3, ge=0, description="weight of the single-pattern term when groups are used")
     time_limit: float | None = Field(None, gt=0, description="seconds after which training ends, schedule included")

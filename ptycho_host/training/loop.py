@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho_host.contracts import ClipReport, RunContext, Tensor, TrainingProblem
-from ptycho_host.data.grouping import groups_around
 from ptycho_host.errors import BundleError, RunFailedError
 from ptycho_host.records import EpochReport
 from ptycho_host.training.sampling import GroupSampler, Indices, steps_of
@@ -194,8 +193,8 @@ class TrainingLoop:
         if len(among) < channels:
             return np.empty((0, channels), dtype=np.int64)
         positions = self.problem.scan.positions[among]
-        members = groups_around(
-            positions, np.searchsorted(among, anchors), channels, self.sampler.spacing, np.random.default_rng(0)
+        members = self.sampler.arrangement.around(
+            positions, np.searchsorted(among, anchors), channels, np.random.default_rng(0)
         )
         return among[members]
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycho_host.config import TrainOptions
 from ptycho_host.contracts import Bundle, TrainingProblem
-from ptycho_host.data.grouping import groups_around, neighbour_groups
+from ptycho_host.data.grouping import Arrangement, Lattice, Nearest, draw_groups, extents
 from ptycho_host.data.scan import Scan
-from ptycho_host.errors import InputError
+from ptycho_host.errors import InputError, quoted
 from ptycho_host.physics.illumination import probe_diameter
 
 Indices = NDArray[np.int64]
@@ -20,15 +24,16 @@ Indices = NDArray[np.int64]
 class GroupSampler:
     """Draws the groups of an epoch from its number alone, so that a resumed run draws the same.
 
-    positions: (M, 2) (y, x) of the scan. training: (T,) patterns to draw from. size: patterns a group. spacing:
-    distance between neighbours of a group. reach: the farthest that two members may lie apart along an axis; object
-    pixels. Groups beyond it (at gaps of the scan) are left out.
+    positions: (M, 2) (y, x) of the scan. training: (T,) patterns to draw from. size: patterns a group. arrangement:
+    how they lie to each other. count: groups to draw. reach: the farthest that two members may lie apart along an
+    axis; object pixels. Groups beyond it (at gaps of the scan) are left out.
     """
 
     positions: NDArray[np.float64]
     training: Indices
     size: int
-    spacing: float
+    arrangement: Arrangement
+    count: int
     reach: float
     seed: int
 
@@ -36,20 +41,23 @@ class GroupSampler:
     def for_problem(cls, problem: TrainingProblem) -> GroupSampler:
         """Groups as the options of the problem ask; a generator of several channels sees whole groups.
 
-        Raises InputError when it does and no group of overlapping patterns can be made.
+        Raises InputError when what they ask for cannot be had, among it groups of overlapping patterns for such a
+        generator.
         """
         options, channels = problem.options, problem.channels
-        diameter = probe_diameter(problem.scan.probe)
         together = options.group_size if options.group_weight > 0 else 1
         size = channels if channels > 1 else min(together, len(problem.training))
         if size <= len(problem.training):
+            _check(options, size, len(problem.training))
+            diameter = probe_diameter(problem.scan.probe)
             sampler = cls.of_overlapping(
                 problem.scan.positions,
                 problem.training,
                 size,
-                options.group_spacing * diameter,
+                _arrangement(grouping_facts(options, size), diameter),
                 diameter,
                 problem.seed,
+                options.n_groups,
             )
             if channels in (1, sampler.size):
                 return sampler
@@ -60,22 +68,35 @@ class GroupSampler:
 
     @classmethod
     def of_overlapping(
-        cls, positions: NDArray[np.float64], training: Indices, size: int, spacing: float, diameter: float, seed: int
+        cls,
+        positions: NDArray[np.float64],
+        training: Indices,
+        size: int,
+        arrangement: Arrangement,
+        diameter: float,
+        seed: int,
+        count: int | None = None,
     ) -> GroupSampler:
-        """Groups that reach no farther than those that the first epoch finds within a probe's `diameter`.
+        """Groups that reach no farther than a probe's `diameter`, nor than the arrangement makes them.
 
-        Where no group does (one pattern, or a scan without overlap) every pattern becomes a group of its own.
+        `count` groups an epoch, or as many as hold each pattern once. Where none of the first epoch reaches no
+        farther (one pattern, or a scan without overlap) every pattern becomes a group of its own.
         """
-        typical = cls(positions, training, size, spacing, diameter, seed).groups(0)
+        asked = count or len(training) // size
+        typical = cls(positions, training, size, arrangement, asked, diameter, seed).groups(0)
         if len(typical) == 0:
-            return cls(positions, training, 1, spacing, 0.0, seed)
-        return cls(positions, training, size, spacing, float(_reach(positions[typical]).max()), seed)
+            alone = min(count or len(training), len(training))
+            return cls(positions, training, 1, arrangement, alone, 0.0, seed)
+        places = positions[training]
+        reach = min(arrangement.widest(places, np.searchsorted(training, typical)), diameter)
+        return cls(positions, training, size, arrangement, asked, reach, seed)
 
     def groups(self, epoch: int) -> Indices:
-        """Groups (G, K) of patterns in random order, about T / K of them."""
+        """Groups (G, K) of patterns in random order, G up to `count`, each pattern as a rule about as often."""
         rng = np.random.default_rng([self.seed, epoch])
-        groups = self.training[neighbour_groups(self.positions[self.training], self.size, self.spacing, rng)]
-        fitting = groups[_reach(self.positions[groups]) <= self.reach]
+        places = self.positions[self.training]
+        groups = self.training[draw_groups(self.arrangement, places, self.size, self.count, rng)]
+        fitting = groups[extents(self.positions[groups]) <= self.reach]
         # In a tiny scan an epoch may draw wide groups only; those of the first are known to fit.
         return fitting if len(fitting) or epoch == 0 else self.groups(0)
 
@@ -112,11 +133,60 @@ def prediction_groups(bundle: Bundle, scan: Scan) -> Indices:
     anchors = np.arange(scan.count, dtype=np.int64)
     if channels == 1:
         return anchors[:, None]
-    spacing = bundle.facts["group_spacing"] * probe_diameter(scan.probe)
-    return groups_around(scan.positions, anchors, channels, spacing, np.random.default_rng(0))
+    arrangement = _arrangement(bundle.facts, probe_diameter(scan.probe))
+    return arrangement.around(scan.positions, anchors, channels, np.random.default_rng(0))
 
 
-def _reach(positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far the positions (G, K, 2) of each group lie apart, the larger axis (G,)."""
-    apart: NDArray[np.float64] = np.ptp(positions, axis=1).max(axis=1)
-    return apart
+def grouping_facts(options: TrainOptions, size: int) -> dict[str, Any]:
+    """What a bundle must keep to see new patterns in groups of `size` such as those of training."""
+    neighbours = options.neighbour_pool_size if options.enable_oversampling else None
+    return {
+        "grouping": options.grouping,
+        "group_spacing": options.group_spacing,
+        "neighbour_count": neighbours or options.neighbour_count or size,
+    }
+
+
+def _arrangement(facts: Mapping[str, Any], diameter: float) -> Arrangement:
+    # Bundles from before there was a choice have lattices.
+    if facts.get("grouping", "lattice") == "nearest":
+        return Nearest(facts["neighbour_count"])
+    return Lattice(facts["group_spacing"] * diameter)
+
+
+def _check(options: TrainOptions, size: int, patterns: int) -> None:
+    """Raise InputError when groups of `size` cannot be drawn from so many training patterns as the options ask."""
+    settings = {
+        "neighbour_count": options.neighbour_count is not None,
+        "neighbour_pool_size": options.neighbour_pool_size is not None,
+        "enable_oversampling": options.enable_oversampling,
+    }
+    strange = [f"train.{name}" for name, is_set in settings.items() if is_set]
+    if strange and options.grouping == "lattice":
+        raise InputError(f"{quoted(strange)} belong to grouping by nearest neighbours; set train.grouping=nearest.")
+    if options.neighbour_pool_size is not None and not options.enable_oversampling:
+        raise InputError(
+            "train.neighbour_pool_size is for oversampling; set train.enable_oversampling=true, or use "
+            "train.neighbour_count."
+        )
+    named = "neighbour_pool_size" if options.neighbour_pool_size is not None else "neighbour_count"
+    asked: int | None = getattr(options, named)
+    # Out of as many neighbours as a group has members, there is more than one choice.
+    least = size if options.enable_oversampling and size > 1 else size - 1
+    if asked is not None and not least <= asked < patterns:
+        raise InputError(
+            f"train.{named} is {asked}, and groups of {size} out of {patterns} training patterns need one from {least} "
+            f"to {patterns - 1}; set it so."
+        )
+    if options.n_groups is None:
+        return
+    if not options.enable_oversampling:
+        most, remedy = patterns, "set train.grouping=nearest and train.enable_oversampling=true"
+    else:
+        choices = math.comb(min(asked or size, patterns - 1), size - 1)
+        most, remedy = patterns * choices, "raise train.neighbour_pool_size"
+    if options.n_groups > most:
+        raise InputError(
+            f"train.n_groups is {options.n_groups}, and {patterns} training patterns make {most} distinct groups of "
+            f"{size}; {remedy}, or ask for fewer."
+        )

@@ -9,28 +9,35 @@ from typing import Any
 import numpy as np
 
 from ptycho_host.components import Reader, Writer
-from ptycho_host.config import ComponentChoice
+from ptycho_host.config import CACHE, ComponentChoice
 from ptycho_host.configured import ConfiguredComponent, configure
 from ptycho_host.contracts import ScanReader, ScanWriter, SimulationRequest
 from ptycho_host.data.scan import Scan
+from ptycho_host.data.streaming import with_cache
 from ptycho_host.errors import DataError, InputError, close_match_hint, quoted
 from ptycho_host.physics.bad_pixels import filled
 from ptycho_host.plugins import Host
 
 
 def load_scan(
-    source: str | Path, *, host: Host | None = None, reader: ComponentChoice | None = None, limit: int | None = None
+    source: str | Path,
+    *,
+    host: Host | None = None,
+    reader: ComponentChoice | None = None,
+    limit: int | None = None,
+    cache: int = CACHE,
 ) -> Scan:
     """The scan in a file, or of a named data set, ready to train on or to reconstruct.
 
     `reader` overrides the choice by suffix and content, or gives the chosen one options; `limit` keeps that many
-    patterns, evenly spread. Bad pixels hold what the probe alone would give there (`ptycho_host.physics.bad_pixels`).
+    patterns, evenly spread. Patterns on disk stay there until they are asked for, and are then kept in memory as far
+    as `cache` bytes go. Bad pixels hold what the probe alone would give there (`ptycho_host.physics.bad_pixels`).
     Raises DataError that names file, key and remedy, UnknownComponentError for a reader that is not installed.
     """
     scan = read_scan(source, host=host, reader=reader)
     if limit is not None and limit < scan.count:
         scan = scan.subset(np.linspace(0, scan.count - 1, limit).round().astype(np.int64))
-    return filled(scan)
+    return filled(with_cache(scan, cache))
 
 
 def read_scan(source: str | Path, *, host: Host | None = None, reader: ComponentChoice | None = None) -> Scan:

@@ -14,7 +14,7 @@ from ptycho_host.atomic import write_text
 from ptycho_host.components import Loss
 from ptycho_host.config import RunConfig, changes, from_table
 from ptycho_host.contracts import Bundle, Progress, TrainingComponents, TrainingEngine, TrainingProblem
-from ptycho_host.data.grouping import hold_out
+from ptycho_host.data.grouping import hold_out, subsample
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import DataError, InputError, PtychoError
 from ptycho_host.physics.intensity import IntensityScale
@@ -141,8 +141,9 @@ def _training_scan(planned: Plan, host: Host) -> Scan:
     if components.simulator is not None:
         scan = run_simulator(components.simulator, config.seed)
     else:
-        assert config.data.source is not None
-        scan = load_scan(config.data.source, host=host, reader=config.data.reader, limit=config.data.limit)
+        data = config.data
+        assert data.source is not None
+        scan = load_scan(data.source, host=host, reader=data.reader, limit=data.limit, cache=data.cache)
     if components.supervised and scan.truth is None:
         names = [
             loss.component.name
@@ -158,7 +159,18 @@ def _training_scan(planned: Plan, host: Host) -> Scan:
 
 def _test_scan(planned: Plan, host: Host) -> Scan | None:
     data = planned.config.data
-    return load_scan(data.test, host=host) if data.test is not None else None
+    return load_scan(data.test, host=host, cache=data.cache) if data.test is not None else None
+
+
+def _subsampled(training: NDArray[np.int64], config: RunConfig) -> NDArray[np.int64]:
+    count, seed = config.data.n_subsample, config.data.subsample_seed
+    if count is None:
+        return training
+    if count > len(training):
+        raise InputError(
+            f"data.n_subsample is {count}, and there are {len(training)} patterns to train on; ask for fewer."
+        )
+    return subsample(training, count, np.random.default_rng([config.seed if seed is None else seed, 2]))
 
 
 def _run(
@@ -179,6 +191,7 @@ def _run(
         training, held_out = hold_out(
             scan.positions, config.train.validation_fraction, np.random.default_rng([config.seed, 1])
         )
+        training = _subsampled(training, config)
         bundle = _train(engine, config, components, scan, training, held_out, context)
         save_bundle(bundle, directory.bundle)
         target = test or scan

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 
 from ptycho_host.contracts import GeneratorInputs
 from ptycho_host.data.scan import Scan
+from ptycho_host.data.streaming import read_ahead
 from ptycho_host.physics.intensity import IntensityScale
 from ptycho_torch.physics import back_projection
 
@@ -27,6 +30,10 @@ class PatternFeed:
         """Amplitudes (B, C, N, N) float32 of groups of patterns (B, C)."""
         amplitude = torch.from_numpy(self.scale.model_amplitude(self.scan.batch(groups.ravel())))
         return amplitude.view(*groups.shape, *amplitude.shape[-2:]).to(self.device, non_blocking=True)
+
+    def stream(self, batches: Iterable[NDArray[np.int64]]) -> Iterator[Tensor]:
+        """What `amplitude` gives for each of the batches, a few of them read ahead in the background."""
+        return read_ahead(self.amplitude, batches)
 
 
 class PatternNetwork(nn.Module):

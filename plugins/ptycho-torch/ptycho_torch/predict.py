@@ -18,8 +18,8 @@ def predict_patches(
 ) -> Iterator[PatchBatch]:
     """Patches in model units of the first pattern of all `groups` (M, C), `batch` at a time."""
     network.eval()
-    for first in range(0, len(groups), batch):
-        seen = groups[first : first + batch]
+    batches = [groups[first : first + batch] for first in range(0, len(groups), batch)]
+    for seen, amplitude in zip(batches, feed.stream(batches), strict=True):
         with torch.inference_mode(), own_threads(threads):
-            patches = network(feed.amplitude(seen), feed.probe)[:, 0].to(torch.complex64)
+            patches = network(amplitude, feed.probe)[:, 0].to(torch.complex64)
         yield PatchBatch(patches.cpu().numpy(), feed.scan.positions[seen[:, 0]])

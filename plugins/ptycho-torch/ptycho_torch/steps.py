@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -43,13 +43,18 @@ class FabricSteps:
         self._objective = objective
         self._clip = clip
         self._channels = channels
+        self._upcoming: Iterator[torch.Tensor] = iter(())
 
     def begin_epoch(self, seed: int, steps: Indices) -> None:
-        """Random numbers, such as those of dropout, from `seed`; the `steps` are read when they are due."""
+        """Random numbers, such as those of dropout, from `seed`; patterns of `steps` (S, A, G, K) are read ahead."""
         torch.manual_seed(seed)
+        self._upcoming = self._feed.stream(self._seen(groups) for batches in steps for groups in batches)
 
     def step(self, batches: Indices, rate: float) -> tuple[torch.Tensor, ClipReport]:
-        """One step at learning rate `rate` on batches (A, G, K); gradients that are no numbers change nothing."""
+        """The epoch's next step at learning rate `rate`, on its batches (A, G, K).
+
+        Gradients that are no numbers change nothing.
+        """
         self.network.train()
         losses = []
         for number, groups in enumerate(batches):
@@ -70,12 +75,16 @@ class FabricSteps:
 
     def _backward(self, groups: Indices, batches: int) -> torch.Tensor:
         """Add the gradients of groups (G, K), one of several `batches`; returns their loss."""
-        seen = groups.reshape(-1, self._channels)
-        amplitude = self._feed.amplitude(seen)
+        seen = self._seen(groups)
+        amplitude = next(self._upcoming)
         patches = self.network(amplitude, self._feed.probe)
         loss = self._objective.of_groups(patches, self._objective.measurement(amplitude, seen), groups)
         self._fabric.backward(loss / batches)
         return loss.detach()
+
+    def _seen(self, groups: Indices) -> Indices:
+        """Patterns of groups (G, K) as the generator sees them, (G·K/C, C)."""
+        return groups.reshape(-1, self._channels)
 
     @torch.no_grad()
     def pattern_loss(self, groups: Indices) -> float:

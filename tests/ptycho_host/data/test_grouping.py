@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from ptycho_host.data.grouping import hold_out, neighbour_groups
+from ptycho_host.data.grouping import Lattice, draw_groups, hold_out
 
 
 def raster(side: int, step: float) -> np.ndarray:
@@ -16,6 +16,11 @@ def raster(side: int, step: float) -> np.ndarray:
 
 def scattered(count: int, extent: float, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(0, extent, size=(count, 2))
+
+
+def neighbour_groups(positions: np.ndarray, size: int, spacing: float, rng: np.random.Generator) -> np.ndarray:
+    """An epoch of groups that holds every pattern once, as a rule."""
+    return draw_groups(Lattice(spacing), positions, size, len(positions) // size, rng)
 
 
 SCANS = {"raster": raster(12, 6.0), "scattered": scattered(150, 80.0), "line": np.c_[np.zeros(40), np.arange(40.0)]}

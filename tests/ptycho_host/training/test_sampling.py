@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from ptycho_host.data.grouping import Lattice
 from ptycho_host.errors import InputError
 from ptycho_host.training.sampling import GroupSampler, steps_of
 
@@ -14,9 +17,9 @@ def raster(side: int, step: float) -> np.ndarray:
     return np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
-def sampler(positions: np.ndarray, training: np.ndarray | None = None, **settings: float) -> GroupSampler:
+def sampler(positions: np.ndarray, training: np.ndarray | None = None, **settings: Any) -> GroupSampler:
     training = np.arange(len(positions)) if training is None else training
-    values = {"size": 4, "spacing": 10.0, "diameter": 30.0, "seed": 1, **settings}
+    values = {"size": 4, "arrangement": Lattice(10.0), "diameter": 30.0, "seed": 1, **settings}
     return GroupSampler.of_overlapping(positions, training, **values)  # type: ignore[arg-type]
 
 
