@@ -49,6 +49,7 @@ SUITES: dict[str, type[ComponentConformance]] = {
 }
 DEFAULTS: dict[str, dict[str, Any]] = {
     "simulator": {"options": {"size": 48, "pixels": 16, "photons": 1e6, "scan": {"step": 8.0}}},
+    "writer": {"keeps": ("truth", "geometry", "metadata")},
 }
 NARROW: dict[str, Any] = {"options": {"width": 6, "modes": 4}}
 HELD_PHASE: dict[str, Any] = {"gradient": "downhill"}  # the phase that aligns patch and truth is held constant
@@ -60,7 +61,6 @@ SPECIFIC: dict[tuple[str, str], dict[str, Any]] = {
     ("generator", "stable_hybrid"): NARROW,
     ("loss", "amplitude_phase"): HELD_PHASE,
     ("loss", "object_mae"): HELD_PHASE,
-    ("writer", "npz"): {"keeps": ("truth", "geometry", "metadata")},
 }
 
 

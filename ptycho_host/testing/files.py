@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -40,7 +41,7 @@ class WriterConformance(_FileConformance):
     """A writer keeps its contract: what it writes reads back, and a file is the old one or the new one.
 
     keeps: what the format has room for beside amplitudes, positions and probe. reader: the registered reader of the
-    format; none takes the reader that recognises the file.
+    format; none takes that of the writer's name or, where there is none, the first that recognises the file.
     """
 
     kind = "writer"
@@ -92,13 +93,12 @@ class WriterConformance(_FileConformance):
         """When the patterns cannot be read half-way, the old file stays and nothing lies about."""
         path = tmp_path / f"scan{self._suffix(component)}"
         self._write(component, simulated_scan(16), path)
-        before = {entry.name: entry.read_bytes() for entry in tmp_path.iterdir() if entry.is_file()}
+        before = _content(tmp_path)
         broken = replace(simulated_scan(16, seed=3), amplitudes=_Unreadable((25, 16, 16)))
         with suppress(Exception):
             component.build().write(broken, path)
-        after = {entry.name: entry.read_bytes() for entry in tmp_path.iterdir() if entry.is_file()}
         self.require(
-            before == after,
+            _content(tmp_path) == before,
             component,
             "changes or leaves files when writing fails; write with ptycho_host.atomic.replacing",
         )
@@ -117,7 +117,7 @@ class WriterConformance(_FileConformance):
             component.build().write(scan, path)
 
     def _read(self, host: Host, component: ConfiguredComponent, path: Path) -> Scan:
-        reader = _reader(host, path, self.reader)
+        reader = _reader(host, component, path, self.reader)
         if reader is None:
             pytest.skip(f"no installed reader recognises what {component.registration.label} writes")
         with self.attempt(component, "to have its file read"):
@@ -201,12 +201,11 @@ class ReaderConformance(_FileConformance):
                 self.require(False, component, f"reads a scan from {path.name}, which holds none")
 
     def test_reading_leaves_the_file_alone(self, component: ConfiguredComponent, example: Path) -> None:
-        """Measured data are only read."""
-        before = example.read_bytes()
-        files = sorted(example.parent.rglob("*"))
+        """Measured data are read only."""
+        before = _content(example.parent)
         component.build().read(example).batch(slice(None))
         self.require(
-            example.read_bytes() == before and sorted(example.parent.rglob("*")) == files,
+            _content(example.parent) == before,
             component,
             "changes the file, or writes others beside it",
         )
@@ -231,13 +230,14 @@ class _Unreadable:
         raise OSError("the disk fails, for a test")
 
 
-def _reader(host: Host, path: Path, name: str | None) -> ScanReader | None:
+def _reader(host: Host, component: ConfiguredComponent, path: Path, name: str | None) -> ScanReader | None:
     entries = host.registrations("reader")
-    for entry in entries:
-        if name in (None, entry.component.name):
-            reader: ScanReader = configure(host, "reader", f"{entry.distribution}:{entry.component.name}").build()
-            if name is not None or reader.recognises(path):
-                return reader
+    wanted = name or component.component.name
+    named = [entry for entry in entries if entry.component.name == wanted]
+    for entry in named or entries:
+        reader: ScanReader = configure(host, "reader", f"{entry.distribution}:{entry.component.name}").build()
+        if named or reader.recognises(path):
+            return reader
     return None
 
 
@@ -278,11 +278,23 @@ def _other_hdf5(path: Path) -> None:
 
 
 def _cut_files(folder: Path, example: Path) -> Sequence[Path]:
-    """The example, cut off in the middle and near its end."""
-    content = example.read_bytes()
+    """The example, cut off in the middle and near its end; of an example that is a folder, its largest file."""
     paths = []
-    for name, length in (("half", len(content) // 2), ("nearly-all", len(content) - 40)):
+    for name, part in (("half", 0.5), ("nearly-all", 0.99)):
         path = folder / f"{name}{example.suffix}"
-        path.write_bytes(content[:length])
+        if example.is_dir():
+            shutil.copytree(example, path)
+            files = [entry for entry in path.rglob("*") if entry.is_file()]
+            largest = max(files, key=lambda entry: entry.stat().st_size)
+        else:
+            shutil.copy(example, path)
+            largest = path
+        content = largest.read_bytes()
+        largest.write_bytes(content[: int(part * len(content))])
         paths.append(path)
     return paths
+
+
+def _content(folder: Path) -> dict[Path, bytes]:
+    """All files below the folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
