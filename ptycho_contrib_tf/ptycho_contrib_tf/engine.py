@@ -123,7 +123,7 @@ class KerasEngine:
             network,
             optimiser,
             PatternFeed(scan, scale, problem.channels, truth, merger),
-            Objective(components.losses, options, merger),
+            Objective(components.losses, options, merger, scan.bad_pixels),
             components.clip,
             self._forward(network, devices),
             xla=self._compiles(devices),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ptycho_contrib_tf.consistency import GroupMerger
 from ptycho_contrib_tf.library import tf
 from ptycho_contrib_tf.physics import diffraction_amplitude
@@ -15,18 +18,24 @@ class Objective:
     """The weighted losses of single patterns and of groups."""
 
     def __init__(
-        self, losses: Sequence[WeightedLoss], options: TrainOptions, merger: GroupMerger | None = None
+        self,
+        losses: Sequence[WeightedLoss],
+        options: TrainOptions,
+        merger: GroupMerger | None = None,
+        bad_pixels: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Without a `merger` every pattern stands for itself."""
+        """Without a `merger` every pattern stands for itself; `bad_pixels` (N, N) are those of the scan."""
         self._losses = losses
         self._options = options
         self._merger = merger
+        self._bad_pixels = bad_pixels
 
     def of_patterns(self, patches: tf.Tensor, measured: Measurement, probe: tf.Tensor) -> tf.Tensor:
-        """Loss of patches (B, C, N, N), each with its own pattern."""
-        predicted = ForwardResult(
-            diffraction_amplitude(patches, probe), measured.intensity_scale, object_patches=patches, probe=probe
-        )
+        """Loss of patches (B, C, N, N), each with its own pattern; bad pixels count as predicted, whatever the loss."""
+        amplitude = diffraction_amplitude(patches, probe)
+        if self._bad_pixels is not None:
+            amplitude = tf.where(self._bad_pixels, measured.amplitude, amplitude)
+        predicted = ForwardResult(amplitude, measured.intensity_scale, object_patches=patches, probe=probe)
         return tf.add_n([term.weight * term.loss(predicted, measured) for term in self._losses])
 
     def of_groups(

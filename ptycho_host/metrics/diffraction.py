@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho_host.data.scan import Scan
+from ptycho_host.data.patterns import blocks
+from ptycho_host.data.scan import BoolArray, Scan
 from ptycho_host.metrics.alignment import Complex
+from ptycho_host.physics.bad_pixels import without_bad_pixels
 from ptycho_host.physics.far_field import diffraction_amplitude
 from ptycho_host.physics.patches import extract_patches
 
 Floats = NDArray[np.float64]
-BATCH = 256
-"""Patterns simulated at a time: bounds the memory."""
+PIXEL_BYTES = 64
+"""Memory that the comparison takes for each pixel of the patterns in hand: complex waves, float64 amplitudes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,42 +59,38 @@ def predicted_amplitudes(obj: Complex, scan: Scan, indices: NDArray[np.int64]) -
     return diffraction_amplitude(extract_patches(obj, scan.positions[indices], scan.pixels), scan.probe)
 
 
-def diffraction_agreement(obj: Complex, scan: Scan, *, batch: int = BATCH) -> DiffractionAgreement:
+def diffraction_agreement(obj: Complex, scan: Scan) -> DiffractionAgreement:
     """Agreement of the physical object (H, W) with all patterns of the scan at their sub-pixel positions.
 
-    The object is on the scale of the scan's probe. Raises IndexError for positions off the object.
+    The object is on the scale of the scan's probe; bad pixels are left out. Raises IndexError for positions off it.
     """
 
     def pairs() -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        for first in range(0, scan.count, batch):
-            indices = np.arange(first, min(first + batch, scan.count))
-            yield predicted_amplitudes(obj, scan, indices), scan.batch(slice(first, first + batch))
+        for part in blocks(scan.count, scan.pixels, PIXEL_BYTES):
+            yield predicted_amplitudes(obj, scan, np.arange(part.start, part.stop)), scan.batch(part)
 
-    return _agreement(pairs())
+    return _agreement(pairs(), scan.bad_pixels)
 
 
 def patch_agreement(
-    patches: Complex, amplitudes: NDArray[np.floating[Any]], probe: Complex, *, batch: int = BATCH
+    batches: Iterable[tuple[Complex, NDArray[np.floating[Any]]]], probe: Complex, bad_pixels: BoolArray | None = None
 ) -> DiffractionAgreement:
-    """Agreement of patterns (M, N, N) with what their own object patches (M, N, N) predict under the probe (N, N).
+    """Agreement of patterns with what their own object patches predict under the probe (N, N), batch by batch.
 
-    All on one scale. This is the figure for held-out patterns, whose patches nothing else has touched.
+    batches: patches (B, N, N) and the amplitudes (B, N, N) of their patterns; all on one scale. bad_pixels: (N, N),
+    left out. This is the figure for held-out patterns, whose patches nothing else has touched.
     """
-
-    def pairs() -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        for first in range(0, len(patches), batch):
-            part = slice(first, first + batch)
-            yield diffraction_amplitude(patches[part], probe), amplitudes[part]
-
-    return _agreement(pairs())
+    return _agreement(((diffraction_amplitude(patches, probe), measured) for patches, measured in batches), bad_pixels)
 
 
-def _agreement(pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> DiffractionAgreement:
-    """Sum up batches of predicted and measured amplitudes, each (B, N, N)."""
+def _agreement(
+    pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]], bad_pixels: BoolArray | None
+) -> DiffractionAgreement:
+    """Sum up batches of predicted and measured amplitudes, each (B, N, N), over the good pixels."""
     correlations: list[Floats] = []
     absolute = squared = measured_sum = measured_energy = 0.0
     for predicted, measured in pairs:
-        a, b = predicted.astype(np.float64), measured.astype(np.float64)
+        a, b = (without_bad_pixels(side.astype(np.float64), bad_pixels) for side in (predicted, measured))
         energy_a, energy_b = np.sum(a**2, axis=(-2, -1)), np.sum(b**2, axis=(-2, -1))
         lit = energy_b > 0
         # A dark prediction of a lit pattern is as wrong as can be, not undefined.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,8 +63,15 @@ def held_out_agreement(
     if len(indices) < bundle.shape.channels:
         return None
     unseen = scan.subset(indices)
-    patches = np.concatenate([batch.patches for batch in engine.predict(bundle, unseen)])
-    return patch_agreement(bundle.scale.physical_object(patches), unseen.batch(slice(None)), scan.probe)
+
+    def batches() -> Iterator[tuple[NDArray[np.complex64], NDArray[np.float32]]]:
+        first = 0
+        for batch in engine.predict(bundle, unseen):
+            part = slice(first, first + len(batch.patches))
+            yield bundle.scale.physical_object(batch.patches), unseen.batch(part)
+            first = part.stop
+
+    return patch_agreement(batches(), scan.probe, scan.bad_pixels)
 
 
 def training_figures(bundle: Bundle) -> TrainingFigures:

@@ -12,6 +12,7 @@ from ptycho_host.configured import configure
 from ptycho_host.contracts import Bundle, Progress, Reconstruction, TrainingEngine
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import BundleError
+from ptycho_host.physics.bad_pixels import filled
 from ptycho_host.plugins import Host
 from ptycho_host.records import EpochReport
 from ptycho_host.report.progress import SilentProgress
@@ -75,8 +76,7 @@ class Run:
         self, scan: Scan | str | Path, *, stitch: ComponentChoice | str | None = None, progress: Progress | None = None
     ) -> Reconstruction:
         """The object of a scan, in one pass of the trained generator; on the scale of the scan's probe."""
-        if not isinstance(scan, Scan):
-            scan = load_scan(scan, host=self.host)
+        scan = filled(scan) if isinstance(scan, Scan) else load_scan(scan, host=self.host)
         return self.assemble(scan, stitch=stitch, progress=progress).reconstruction
 
     def assemble(

@@ -36,6 +36,8 @@ class Objective:
         self._merger = merger
         truth = feed.scan.truth if supervised else None
         self._truth = None if truth is None else feed.scale.model_object(truth)
+        bad = feed.scan.bad_pixels
+        self._bad_pixels = None if bad is None else torch.from_numpy(bad).to(feed.device)
 
     def measurement(self, amplitude: Tensor, groups: NDArray[np.int64]) -> Measurement:
         """What was measured, amplitudes (B, C, N, N), in groups of patterns (B, C)."""
@@ -46,11 +48,12 @@ class Objective:
         return Measurement(amplitude, self._feed.scale.amplitude, patches)
 
     def of_patterns(self, patches: Tensor, measured: Measurement) -> Tensor:
-        """Loss of patches (B, C, N, N), each with its own pattern."""
+        """Loss of patches (B, C, N, N), each with its own pattern; bad pixels count as predicted, whatever the loss."""
         probe = self._feed.probe
-        predicted = ForwardResult(
-            diffraction_amplitude(patches, probe), self._feed.scale.amplitude, object_patches=patches, probe=probe
-        )
+        amplitude = diffraction_amplitude(patches, probe)
+        if self._bad_pixels is not None:
+            amplitude = torch.where(self._bad_pixels, measured.amplitude, amplitude)
+        predicted = ForwardResult(amplitude, self._feed.scale.amplitude, object_patches=patches, probe=probe)
         terms = [term.weight * term.loss(predicted, measured) for term in self._losses]
         return torch.stack(terms).sum()
 
