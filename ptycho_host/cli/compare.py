@@ -14,7 +14,7 @@ def compare(
     ctx: typer.Context,
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="RUN|FILE…", help="Run directories, product files (HDF5), NPZ files with an object."),
+        typer.Argument(metavar="RUN|FILE", help="Run directories, product files (HDF5), NPZ files with an object."),
     ],
     truth: Annotated[
         str | None,
