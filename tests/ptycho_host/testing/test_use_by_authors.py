@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import ptycho_host.testing.fixtures
 from ptycho_host.components import Stitcher
 from ptycho_host.plugins import Host
 from ptycho_host.testing.fixtures import make_host, ptycho_process, tiny_scan, tmp_plugin  # noqa: F401
@@ -100,3 +101,15 @@ def test_both_ways_to_call_ptycho_agree(
         inside, outside = ptycho(*arguments), ptycho_process(*arguments)
         assert (inside.code, inside.out, inside.err) == (outside.returncode, outside.stdout, outside.stderr)
     assert inside.code == 2
+
+
+def test_every_suite_and_fixture_has_its_line_in_the_documentation() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "testing-plugins.md").read_text(encoding="utf-8")
+    fixtures = [name for name, value in vars(ptycho_host.testing.fixtures).items() if _is_fixture(value)]
+    assert len(fixtures) == 9
+    missing = [name for name in [*ptycho_host.testing.__all__, *fixtures] if f"`{name}" not in page]
+    assert missing == []
+
+
+def _is_fixture(value: object) -> bool:
+    return type(value).__name__ == "FixtureFunctionDefinition"
