@@ -68,6 +68,27 @@ def unshifted(scan):
     return with_patterns(scan, lambda a: a.__setitem__(..., np.fft.ifftshift(a, axes=(1, 2))))
 
 
+def unshifted_without_object(scan):
+    return replace(unshifted(scan), truth=None)
+
+
+def hot(scan):
+    # Without an object: a hot pixel of this size spoils the agreement with it.
+    return replace(with_patterns(scan, lambda a: a.__setitem__((slice(None), 28, 4), 70)), truth=None)
+
+
+def empty(scan):
+    return with_patterns(scan, lambda a: a.__setitem__([3, 8], 0))
+
+
+def repeated(scan):
+    return replace(scan, positions=np.concatenate([scan.positions[1:2], scan.positions[1:]]))
+
+
+def off_the_canvas(scan):
+    return replace(scan, positions=scan.positions - [[0, 3]] * (np.arange(30) == 0)[:, None])
+
+
 def probe_off_scale(scan):
     return replace(scan, probe=3 * scan.probe)
 
@@ -84,7 +105,12 @@ SUSPICIONS = [
     (faint, "2 patterns have less than 1 % of the median counts"),
     (dead_pixels, "3 detector pixels never saw a photon"),
     (saturated, "share the largest count 14400: saturated?"),
-    (unshifted, "is the zero frequency in the corner?"),
+    (unshifted, "the zero frequency is in the corner; read with zero_frequency=corner"),
+    (unshifted_without_object, "is the zero frequency in the corner?"),
+    (hot, "1 detector pixels are far brighter than all around them"),
+    (empty, "2 patterns are empty: drop them with --set data.reader.empty=drop"),
+    (repeated, "1 positions occur more than once"),
+    (off_the_canvas, "1 patches reach beyond the object's canvas"),
     (probe_off_scale, "sum |probe|^2 is 9 times the mean counts"),
     (sparse, "neighbouring probes overlap by 21%"),
     (coinciding, "positions coincide"),
