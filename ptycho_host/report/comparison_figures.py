@@ -40,6 +40,8 @@ SIDE = 2.5
 """Width of a map in inches."""
 TITLE_LETTERS = 26
 """How many letters of a name fit above a map."""
+LEGEND_LETTERS = 56
+"""How many fit below a curve."""
 
 
 def maps_figure(
@@ -83,10 +85,16 @@ def maps_figure(
 def correlations_figure(curves: Mapping[str, Mapping[str, FRCCurve]]) -> Figure:
     """Fourier ring correlations with the truth, quantity -> name -> curve, the names below the axes."""
     figure = frc_figure(curves)
-    entries = max(len(named) for named in curves.values()) + 1
-    figure.set_figheight(3.6 + 0.18 * entries)
+    lines = 0
     for axes in figure.axes:
-        axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.18), borderaxespad=0.0, fontsize=TICK, frameon=False)
+        handles, labels = axes.get_legend_handles_labels()
+        wrapped = [fill(label, LEGEND_LETTERS) for label in labels]
+        lines = max(lines, sum(label.count("\n") + 1 for label in wrapped))
+        axes.legend(
+            handles, wrapped, loc="upper left", bbox_to_anchor=(0.0, -0.18), borderaxespad=0.0, fontsize=TICK,
+            frameon=False,
+        )  # fmt: skip
+    figure.set_figheight(3.6 + 0.18 * lines)
     return figure
 
 
@@ -148,4 +156,4 @@ def _finish(line: Iterable[Axes], label: str, unit: str) -> None:
 
 
 def _title(name: str) -> str:
-    return fill(name, TITLE_LETTERS, break_long_words=False)
+    return fill(name, TITLE_LETTERS)

@@ -49,6 +49,17 @@ def test_twins_of_two_back_ends_are_told_by_the_back_end_and_not_by_the_engine()
     ]  # fmt: skip
 
 
+def test_options_of_engines_are_compared_within_a_back_end_and_come_last():
+    fabric, keras = {"name": "fabric", "threads": 1, "nodes": 1}, {"name": "keras", "xla": True}
+    other = {"name": "other"}
+    assert names(run("a", engine=fabric), run("b", backend="tensorflow", generator=other, engine=keras)) == [
+        "net (torch)", "other (tensorflow)",
+    ]  # fmt: skip
+    assert names(run("a", engine=fabric), run("b", engine={**fabric, "threads": 2}, train={"epochs": 9})) == [
+        "net (threads=1)", "net (epochs=9, threads=2)",
+    ]  # fmt: skip
+
+
 def test_where_the_scan_comes_from_is_no_difference_unless_another_was_reconstructed():
     assert len(names(run("a", data={"source": "x.npz"}), run("b", seed=1, data={"source": "./x.npz"}))) == 1
     test = {"test": "t.npz"}

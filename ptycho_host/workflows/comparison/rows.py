@@ -13,8 +13,8 @@ from ptycho_host.workflows.comparison.sources import Source
 
 WHERE_FROM = ("data.source", "data.test", "data.reader.", "data.limit", "simulator.")
 """Settings that say which scan was trained on. They make another row only when another scan was reconstructed."""
-NEVER_SHOWN = ("engine.name",)
-"""The engine follows from the back-end."""
+NEVER_SHOWN = ("generator.name", "engine.name")
+"""The first begins the name, the second follows from the back-end."""
 MOST_SHOWN = 4
 """Settings in a name; more would be read by nobody."""
 
@@ -71,20 +71,18 @@ def _settings(source: Source) -> dict[str, str]:
         return {}
     config = source.run.config
     left_out = ("observers.", "data.test") if config.data.test is not None else ("observers.", *WHERE_FROM)
-    return {
-        key: text
-        for key, text in flattened(config.as_table())
-        if key not in ("seed", *NEVER_SHOWN) and not key.startswith(left_out)
-    }
+    return {key: text for key, text in flattened(config.as_table()) if key != "seed" and not key.startswith(left_out)}
 
 
 def _details(group: _Group, groups: Sequence[_Group]) -> str:
     """` (poisson, agc, width=48)`: what tells the row from the other runs."""
     runs = [other for other in groups if other.settings]
+    # How it was computed matters least to a reader.
+    settings = sorted(group.settings.items(), key=lambda item: item[0].startswith("engine."))
     shown = [
         text if key.endswith(".name") or key == "backend" else f"{key.rpartition('.')[2]}={text}"
-        for key, text in group.settings.items()
-        if key != "generator.name" and len({other.settings.get(key) for other in _comparable(key, group, runs)}) > 1
+        for key, text in settings
+        if key not in NEVER_SHOWN and len({other.settings.get(key) for other in _comparable(key, group, runs)}) > 1
     ]
     if len(shown) > MOST_SHOWN:
         shown = [*shown[:MOST_SHOWN], "…"]

@@ -98,3 +98,15 @@ def test_the_names_of_curves_stand_below_them() -> None:
         assert legend is not None
         assert [text.get_text().split(",")[0] for text in legend.get_texts()][:2] == ["method a", "method b"]
         assert legend.get_window_extent().y1 < axes.get_window_extent().y0
+
+
+def test_names_of_any_length_leave_room_for_the_pictures() -> None:
+    truth = specimen()
+    name = "pinn (tensorflow, norm, trainable_intensity_scale=False, a_word_without_an_end_that_fits_nowhere_at_all, …)"
+    # A layout that does not fit is a warning, and so an error here.
+    for figure in (
+        maps_figure("amplitude", {name: truth, f"{name} 2": truth}, REGION, truth=truth),
+        correlations_figure({"Phase": {name: fourier_ring_correlation(np.abs(truth), np.abs(truth) ** 2)}}),
+    ):
+        png(figure, dpi=30)
+        assert all(axes.get_window_extent().height > 20 for axes in figure.axes)
