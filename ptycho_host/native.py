@@ -109,6 +109,11 @@ def ptycho_commands() -> list[Command]:
             summary="Write a scan in another format.",
             target="ptycho_host.cli.convert:convert",
         ),
+        Command(
+            "prepare",
+            summary="Crop, bin, mask, select; smooth or replace the probe.",
+            target="ptycho_host.cli.prepare:prepare",
+        ),
         Command("new", summary="Write a plugin of your own to start from.", target="ptycho_host.cli.new:new"),
         Command("plugins", summary="What is installed: list, show, doctor.", target="ptycho_host.cli.plugins:app"),
     ]

@@ -25,7 +25,7 @@ class PluginGroup(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names, ours in the order of work, then those of other distributions."""
-        ours = ["train", "reconstruct", "compare", "simulate", "inspect", "convert", "plugins"]
+        ours = ["train", "reconstruct", "compare", "simulate", "inspect", "convert", "prepare", "plugins"]
         names = {entry.component.name for entry in host_of(ctx).registrations("command")}
         return [name for name in ours if name in names] + sorted(names - set(ours))
 

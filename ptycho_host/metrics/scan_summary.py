@@ -79,7 +79,7 @@ def summarise(scan: Scan, batch: int = 256) -> ScanSummary:
     found = [*_of_counts(summary, counts, total, brightest, scan.bad_pixels), *_of_positions(summary, scan)]
     if turned is not None and turned.suspicion is not None:
         found.append(turned.suspicion)
-    elif (centred := _of_centre(total, scan.bad_pixels)) is not None:
+    elif turned is None and (centred := _of_centre(total, scan.bad_pixels)) is not None:
         found.append(centred)
     return replace(summary, suspicions=tuple(found))
 
