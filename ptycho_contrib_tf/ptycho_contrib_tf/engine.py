@@ -12,7 +12,7 @@ from ptycho_contrib_tf.consistency import GroupMerger
 from ptycho_contrib_tf.devices import Device, Devices
 from ptycho_contrib_tf.forward import Forward
 from ptycho_contrib_tf.instrument import Instrument, trained_instrument
-from ptycho_contrib_tf.isolation import Precision, own_precision, own_randomness, use_threads
+from ptycho_contrib_tf.isolation import Precision, own_gradients, own_precision, own_randomness, use_threads
 from ptycho_contrib_tf.library import tf
 from ptycho_contrib_tf.network import PatternNetwork
 from ptycho_contrib_tf.objective import Objective
@@ -57,7 +57,7 @@ class KerasEngine:
             run.progress.note(too_late)
         devices = Devices.choose(self.device, self.devices)
         problem = _for_devices(problem, self.devices)
-        with devices.first():
+        with devices.first(), own_gradients():
             loop, network = self._prepare(devices, problem, components, run)
             if run.resume:
                 loop.resume()

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
-
-from ptycho_contrib_tf.library import keras, tf
+from ptycho_contrib_tf.library import keras, ops, tf
 
 Precision = Literal["32-true", "bf16-mixed"]
 POLICIES: dict[Precision, str] = {"32-true": "float32", "bf16-mixed": "mixed_bfloat16"}
@@ -38,6 +37,23 @@ def own_precision(precision: Precision) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+@contextmanager
+def own_gradients() -> Iterator[None]:
+    """What is traced inside the block can be forgotten after it.
+
+    TensorFlow registers every custom gradient that it traces (those of Keras' optimisers, of swish) under a new name,
+    with the whole graph around it and for good: a process that trains again and again would grow without end.
+    """
+    registered: dict[str, object] = getattr(getattr(ops, "gradient_registry", None), "_registry", {})
+    before = set(registered)
+    try:
+        yield
+    finally:
+        for name in registered.keys() - before:
+            if name.startswith("CustomGradient-"):
+                del registered[name]
 
 
 def reseed(layer: keras.Layer, seed: int) -> None:

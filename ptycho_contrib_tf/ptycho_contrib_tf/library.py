@@ -13,6 +13,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 try:
     import keras
     import tensorflow as tf
+    from tensorflow.python.framework import ops
 except ModuleNotFoundError as error:
     if error.name != "tensorflow":
         raise
@@ -32,4 +33,4 @@ if keras.backend.backend() != "tensorflow":
         "KERAS_BACKEND=tensorflow before anything imports keras"
     )
 
-__all__ = ["keras", "tf"]
+__all__ = ["keras", "ops", "tf"]

@@ -69,10 +69,12 @@ class PatternFeed:
         """
         signature = self._signature(*steps.shape[1:])
         failures: list[Exception] = []
+        # TensorFlow never forgets a Python function that it was given; so that one must not hold the scan.
+        feeds = [self]
 
         def read(batches: Indices) -> list[NDArray[Any]]:
             try:
-                arrays = self.read(batches)
+                arrays = feeds[0].read(batches)
                 return [arrays[name] for name in signature]
             except Exception as failure:
                 failures.append(failure)
@@ -93,6 +95,9 @@ class PatternFeed:
             if failures:
                 raise failures[0] from None
             raise
+        finally:
+            feeds.clear()
+            failures.clear()
 
     def _signature(self, batches: int, groups: int, members: int) -> dict[str, tf.TensorSpec]:
         """Shapes and types of what `read` returns."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ptycho_contrib_tf.devices import Devices
 from ptycho_contrib_tf.forward import Forward
+from ptycho_contrib_tf.isolation import own_gradients
 from ptycho_contrib_tf.patterns import PatternFeed
 from ptycho_host.contracts import PatchBatch
 
@@ -20,6 +21,6 @@ def predict_patches(
     for first in range(0, len(groups), forward.batch):
         seen = groups[first : first + forward.batch]
         # Not around the yield: what the caller does between two batches is its own affair.
-        with devices.first():
+        with devices.first(), own_gradients():
             patches = forward(feed.amplitude(seen))[:, 0]
         yield PatchBatch(patches, feed.scan.positions[seen[:, 0]])
