@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycho_host.data.patterns import blocks
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import DataError
+
+PIXEL_BYTES = 16
+"""Memory that summing up takes for each pixel of the patterns in hand: float32 as read, float64 squared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,11 @@ class IntensityScale:
             )
 
     @classmethod
-    def of(cls, scan: Scan, batch: int = 256) -> IntensityScale:
-        """The scale of the scan, read in batches; raises DataError when all patterns or the probe are zero."""
+    def of(cls, scan: Scan) -> IntensityScale:
+        """The scale of the scan, read block by block; raises DataError when all patterns or the probe are zero."""
         energy = 0.0
-        for first in range(0, scan.count, batch):
-            energy += float(np.sum(np.square(scan.batch(slice(first, first + batch)), dtype=np.float64)))
+        for part in blocks(scan.count, scan.pixels, PIXEL_BYTES):
+            energy += float(np.sum(np.square(scan.batch(part), dtype=np.float64)))
         probe_energy = float(np.sum(np.abs(scan.probe.astype(np.complex128)) ** 2))
         if energy == 0 or probe_energy == 0:
             culprit = "probeGuess is zero" if probe_energy == 0 else "all patterns are empty"

@@ -21,7 +21,7 @@ from ptycho_host.contracts import (
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
 
-PATCH_MEMORY = 2**29
+PATCH_MEMORY = 2**28
 """Bytes of predicted patches that are kept for a stitcher's second pass; beyond it they are predicted again."""
 
 

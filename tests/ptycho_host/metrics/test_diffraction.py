@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ptycho_host.data.embedded import siemens_star
 from ptycho_host.data.scan import Scan
-from ptycho_host.metrics.diffraction import diffraction_agreement, patch_agreement, predicted_amplitudes
+from ptycho_host.metrics.diffraction import PIXEL_BYTES, diffraction_agreement, patch_agreement, predicted_amplitudes
 
 SIEMENS_STAR = Path(__file__).parents[4] / "shared" / "data" / "siemens_star_64.npz"
 
@@ -34,8 +34,9 @@ def the_object(scan: Scan) -> NDArray[np.complex64]:
 
 
 @pytest.mark.parametrize("batch", [256, 12, 5, 1])
-def test_the_true_object_explains_its_patterns(scan: Scan, batch: int) -> None:
-    found = diffraction_agreement(the_object(scan), scan, batch=batch)
+def test_the_true_object_explains_its_patterns(scan: Scan, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ptycho_host.data.patterns.BLOCK", batch * PIXEL_BYTES * scan.pixels**2)
+    found = diffraction_agreement(the_object(scan), scan)
     # Single precision.
     assert found.correlation == pytest.approx(1, abs=1e-6)
     assert found.r_factor == pytest.approx(0, abs=1e-6)
@@ -52,7 +53,7 @@ def test_a_wrong_scale_shows_in_residual_and_r_factor_alone(scan: Scan) -> None:
 
 def test_figures_are_their_formulas(scan: Scan) -> None:
     other = np.roll(the_object(scan), 1, axis=0)
-    found = diffraction_agreement(other, scan, batch=5)
+    found = diffraction_agreement(other, scan)
     predicted, measured = predicted_amplitudes(other, scan, np.arange(12)).astype(float), scan.batch(slice(None))
     each = [np.sum(a * b) / np.sqrt(np.sum(a * a) * np.sum(b * b)) for a, b in zip(predicted, measured, strict=True)]
     # Sums in single precision here, in double there.
@@ -67,7 +68,7 @@ def test_single_patches_are_judged_alike(scan: Scan) -> None:
     whole = np.array(the_object(scan)[10:26, 12:28])[None]
     placed = Scan(np.ones((1, 16, 16), np.float32), np.array([[18.0, 20.0]]), scan.probe)
     measured = scan.batch(slice(0, 1))
-    from_patch = patch_agreement(whole, measured, scan.probe)
+    from_patch = patch_agreement([(whole, measured)], scan.probe)
     from_object = diffraction_agreement(
         the_object(scan), Scan(measured, placed.positions, scan.probe, truth=scan.truth)
     )

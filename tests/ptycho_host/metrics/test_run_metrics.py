@@ -16,7 +16,7 @@ def test_all_blocks_have_their_documented_keys() -> None:
     rng = np.random.default_rng(0)
     truth = rng.uniform(0.5, 1, (32, 32)) * np.exp(1j * rng.uniform(-1, 1, (32, 32)))
     patches = truth[None, :16, :16]
-    agreement = patch_agreement(patches, np.ones((1, 16, 16)), np.ones((16, 16), dtype=complex))
+    agreement = patch_agreement([(patches, np.ones((1, 16, 16)))], np.ones((16, 16), dtype=complex))
     written = RunMetrics(
         region=Region.whole((32, 32)),
         object=object_metrics(truth, truth, Region.whole((32, 32))),
