@@ -163,7 +163,7 @@ def _check(options: TrainOptions, size: int, patterns: int) -> None:
     }
     strange = [f"train.{name}" for name, is_set in settings.items() if is_set]
     if strange and options.grouping == "lattice":
-        raise InputError(f"{quoted(strange)} belong to grouping by nearest neighbours; set train.grouping=nearest.")
+        raise InputError(f"only grouping by nearest patterns knows {quoted(strange)}; set train.grouping=nearest.")
     if options.neighbour_pool_size is not None and not options.enable_oversampling:
         raise InputError(
             "train.neighbour_pool_size is for oversampling; set train.enable_oversampling=true, or use "

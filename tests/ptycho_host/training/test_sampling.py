@@ -7,9 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ptycho_host.config import TrainOptions
+from ptycho_host.contracts import Bundle, TrainingProblem
 from ptycho_host.data.grouping import Lattice
+from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
-from ptycho_host.training.sampling import GroupSampler, steps_of
+from ptycho_host.physics.intensity import IntensityScale
+from ptycho_host.training.sampling import GroupSampler, grouping_facts, prediction_groups, steps_of
 
 
 def raster(side: int, step: float) -> np.ndarray:
@@ -88,3 +92,87 @@ def test_every_epoch_has_groups_if_the_first_has() -> None:
     positions = np.array([[0.0, 0], [0, 8], [9, 0], [8, 9], [29, 20], [0, 29], [29, 0]])
     drawn = sampler(positions, size=3, diameter=20.0)
     assert all(len(drawn.groups(epoch)) > 0 for epoch in range(50))
+
+
+def problem(positions: np.ndarray, gridsize: int = 1, training: np.ndarray | None = None, **options: Any) -> Any:
+    """Under a disc of 20 pixels."""
+    y, x = np.mgrid[:32, :32] - 15.5
+    probe = (np.hypot(y, x) <= 10).astype(np.complex64)
+    scan = Scan(np.ones((len(positions), 32, 32), dtype=np.float32), positions + 16.0, probe)
+    training = np.arange(len(positions)) if training is None else training
+    none = np.empty(0, dtype=np.int64)
+    chosen = TrainOptions(**options)
+    return TrainingProblem(scan, training, none, IntensityScale(1.0, 1.0), chosen, 3, channels=gridsize**2)
+
+
+def test_an_epoch_of_nearest_groups_holds_every_pattern_once_on_average() -> None:
+    drawn = GroupSampler.for_problem(problem(raster(10, 4.0), 2, grouping="nearest"))
+    assert drawn.groups(0).shape == (25, 4)
+    # Four nearest on a raster lie within two steps of each other, at the rim too.
+    assert drawn.reach == pytest.approx(8.0)
+
+
+def test_oversampled_epochs_are_distinct_groups_of_training_patterns() -> None:
+    training = np.arange(1, 100, 2)
+    options = {"grouping": "nearest", "n_groups": 400, "neighbour_pool_size": 6, "enable_oversampling": True}
+    drawn = GroupSampler.for_problem(problem(raster(10, 3.0), 2, training, **options))
+    groups = drawn.groups(1)
+    assert np.isin(groups, training).all()
+    assert len({(group[0], frozenset(group[1:])) for group in groups.tolist()}) == 400
+
+
+def test_fewer_groups_can_be_asked_for_in_every_arrangement() -> None:
+    for grouping in ("lattice", "nearest"):
+        drawn = GroupSampler.for_problem(problem(raster(10, 3.0), 2, grouping=grouping, n_groups=7))
+        assert drawn.groups(0).shape == (7, 4)
+
+
+def test_groups_across_a_gap_are_left_out() -> None:
+    """The straggler's nearest patterns are far away: it anchors nothing, and the canvas stays small."""
+    positions = np.concatenate([raster(10, 4.0), [[500.0, 500.0]]])
+    drawn = GroupSampler.for_problem(problem(positions, 2, grouping="nearest", n_groups=101))
+    groups = drawn.groups(0)
+    assert len(groups) == 100
+    assert 100 not in groups
+    assert drawn.reach < 25
+
+
+REFUSED = {
+    "lattices have no neighbours": ({"neighbour_count": 6}, "set train.grouping=nearest"),
+    "lattices are not oversampled": (
+        {"enable_oversampling": True},
+        "nearest patterns knows 'train.enable_oversampling'",
+    ),
+    "a pool without oversampling": ({"grouping": "nearest", "neighbour_pool_size": 6}, "use train.neighbour_count"),
+    "too few neighbours": ({"grouping": "nearest", "neighbour_count": 2}, "is 2, .* need one from 3 to 48"),
+    "more neighbours than patterns": ({"grouping": "nearest", "neighbour_count": 49}, "from 3 to 48"),
+    "a pool without a choice": (
+        {"grouping": "nearest", "enable_oversampling": True, "neighbour_pool_size": 3},
+        "neighbour_pool_size is 3, .* from 4 to 48",
+    ),
+    "more groups than patterns": ({"grouping": "nearest", "n_groups": 50}, "make 49 distinct groups .*oversampling"),
+    "more lattices than patterns": ({"n_groups": 50}, "make 49 distinct groups"),
+    "more groups than combinations": (
+        {"grouping": "nearest", "n_groups": 197, "enable_oversampling": True},
+        "make 196 distinct groups of 4; raise train.neighbour_pool_size",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_had_is_refused_in_one_sentence(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as refusal:
+        GroupSampler.for_problem(problem(raster(7, 3.0), 2, **options))
+    assert str(refusal.value).count(". ") == 0
+    assert str(refusal.value).endswith(".")
+
+
+@pytest.mark.parametrize("options", [{}, {"grouping": "nearest", "neighbour_count": 5}], ids=["lattice", "nearest"])
+def test_prediction_sees_groups_as_training_did(options: dict[str, Any]) -> None:
+    trained = problem(raster(10, 4.0), 2, **options)
+    bundle = Bundle(None, {}, trained.shape, trained.scale, grouping_facts(trained.options, 4))  # type: ignore[arg-type]
+    groups = prediction_groups(bundle, trained.scan)
+    np.testing.assert_array_equal(groups[:, 0], np.arange(100))
+    sampler = GroupSampler.for_problem(trained)
+    again = sampler.arrangement.around(trained.scan.positions, np.arange(100), 4, np.random.default_rng(0))
+    np.testing.assert_array_equal(groups, again)
