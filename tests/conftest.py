@@ -144,7 +144,9 @@ class ShownCommand:
 
 
 def _shape(line: str) -> str:
-    return " ".join(re.sub(r"\d[\d.,:]*", "#", line).split())
+    # A duration is 0:31 or 7.8 s.
+    figure = r"-?\d[\d.,:]*(e[-+]?\d+)?( s\b)?"
+    return " ".join(re.sub(figure, "#", line).split()).strip("= ")
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ import pytest
 
 GUIDE = "docs/plugin-guide.md"
 SMALLER = {
-    "simulate lines scan.npz": "simulate lines scan.npz --set size=96 --set pixels=32",
-    "--set train.time_limit=60": "--epochs 1 --set engine.threads=1",
+    "simulate lines scan.npz": "simulate lines scan.npz --set size=128 --set pixels=32",
+    "--set train.time_limit=30": "--epochs 1 --set engine.threads=1",
 }
 """What the test changes in the commands: not a minute of training, but a second."""
 ALREADY_DONE = ("python -m venv .venv", ". .venv/bin/activate")
