@@ -81,7 +81,7 @@ def blueprint_for(kind: str, backend: str | None) -> Blueprint:
 def _twins(kind: str, module: str, summary: str) -> Iterator[Blueprint]:
     """The same component for Torch and for TensorFlow."""
     # TensorFlow itself is the user's choice: its builds for CPUs and for GPUs are different distributions.
-    needs = {"torch": ("torch", "torch>=2.5"), "tensorflow": ("tf", "ptycho-contrib-tf")}
+    needs = {"torch": ("torch", "torch>=2.5"), "tensorflow": ("tf", "ptycho-contrib-tf>=0.1")}
     for backend, (extra, library) in needs.items():
         yield Blueprint(
             kind,
