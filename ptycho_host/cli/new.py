@@ -22,7 +22,7 @@ def new(
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the distribution, such as mynet.")],
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="New folder for it; default: its name, here.")
+        Path | None, typer.Argument(metavar="DIR", help="New folder for it; default: its name, here.")
     ] = None,
     backend: Annotated[
         str | None,

@@ -16,7 +16,7 @@ DATA, COMPONENTS, SCHEDULE, OUTPUT = "Data", "Components", "Schedule", "Output"
 def train(
     ctx: typer.Context,
     config: Annotated[
-        Path | None, typer.Argument(metavar="[CONFIG.toml]", help="Run configuration; flags override it.")
+        Path | None, typer.Argument(metavar="CONFIG.toml", help="Run configuration; flags override it.")
     ] = None,
     data: Annotated[
         str | None, typer.Option(help="File or named data set to train on.", rich_help_panel=DATA, metavar="FILE")

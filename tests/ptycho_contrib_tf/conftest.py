@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ptycho_contrib_tf.engine import KerasEngine, build
-from ptycho_contrib_tf.library import keras, tf
 from scipy.ndimage import gaussian_filter
 
+from ptycho_contrib_tf.engine import KerasEngine, build
+from ptycho_contrib_tf.library import keras, tf
 from ptycho_host.config import TrainOptions
 from ptycho_host.contracts import (
     Bundle,

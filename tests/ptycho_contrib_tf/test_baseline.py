@@ -15,7 +15,6 @@ pytest.importorskip("tensorflow")
 from ptycho_contrib_tf.baseline import build
 from ptycho_contrib_tf.library import tf
 from ptycho_contrib_tf.weights import stable_names
-
 from ptycho_host.contracts import GeneratorInputs, PatchShape
 
 

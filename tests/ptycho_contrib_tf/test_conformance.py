@@ -45,9 +45,8 @@ class TestGeneratorOfTheReadme(GeneratorConformance):
         module = types.ModuleType("readme_net")
         monkeypatch.setitem(sys.modules, "readme_net", module)
         exec(program, vars(module))
-        import ptycho_contrib_tf.plugin
-
         import ptycho_agc.plugin
+        import ptycho_contrib_tf.plugin
         import ptycho_losses.plugin
         import ptycho_simulators.plugin
         import ptycho_stitchers.plugin

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from ptycho_contrib_tf.consistency import GroupMerger, relative_phases
 from ptycho_contrib_tf.library import tf
 from ptycho_contrib_tf.physics import diffraction_amplitude
-
 from ptycho_host.physics.patches import extract_patches
 from ptycho_torch.consistency import GroupMerger as TorchMerger
 from ptycho_torch.consistency import relative_phases as torch_phases

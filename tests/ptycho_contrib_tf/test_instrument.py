@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from ptycho_contrib_tf.instrument import FIRST_PROBE, LOG_FACTOR, PROBE, Instrument
 from ptycho_contrib_tf.library import tf
 from ptycho_contrib_tf.network import PatternNetwork
 from ptycho_contrib_tf.physics import diffraction_amplitude
-
 from ptycho_host.contracts import PatchShape
 from ptycho_host.data.scan import Scan
 from ptycho_host.physics.intensity import IntensityScale

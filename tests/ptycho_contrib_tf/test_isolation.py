@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
 from ptycho_contrib_tf.isolation import own_precision, own_randomness, reseed, use_threads
 from ptycho_contrib_tf.library import keras, tf
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from ptycho_contrib_tf.library import keras, tf
 from ptycho_contrib_tf.optimisation import build_optimiser
-
 from ptycho_host.config import TrainOptions
 from ptycho_torch.optimisation import build_optimiser as torch_optimiser
 

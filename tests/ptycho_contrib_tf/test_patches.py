@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from ptycho_contrib_tf.library import tf
 from ptycho_contrib_tf.patches import (
     canvas_coordinates,
@@ -12,7 +13,6 @@ from ptycho_contrib_tf.patches import (
     spreading_kernel,
     transform,
 )
-
 from ptycho_host.physics.patches import BEFORE, extract_patches, place_patches
 
 PIXELS = 12

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ptycho_contrib_tf.library import tf
 
 from ptycho_contrib_tf import physics
+from ptycho_contrib_tf.library import tf
 from ptycho_host.physics import backprojection
 from ptycho_host.physics import far_field as reference
 from ptycho_torch import physics as torch_physics

@@ -17,7 +17,6 @@ from ptycho_contrib_tf.library import keras, tf
 from ptycho_contrib_tf.pinn import build
 from ptycho_contrib_tf.stages import doubled, halvings, margins
 from ptycho_contrib_tf.weights import stable_names
-
 from ptycho_host.contracts import GeneratorInputs, PatchShape
 from ptycho_host.errors import OptionError
 from ptycho_host.options import OptionSchema

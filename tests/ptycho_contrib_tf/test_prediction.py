@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from ptycho_contrib_tf.engine import build
 from ptycho_contrib_tf.library import tf
-
 from ptycho_host.contracts import PatchShape
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import BundleError, InputError

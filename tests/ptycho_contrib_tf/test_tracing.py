@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from ptycho_contrib_tf.devices import Devices
 from ptycho_contrib_tf.forward import Forward
 from ptycho_contrib_tf.instrument import Instrument
 from ptycho_contrib_tf.network import PatternNetwork
-
 from ptycho_host.contracts import PatchShape
 from ptycho_host.data.scan import Scan
 from ptycho_host.physics.intensity import IntensityScale

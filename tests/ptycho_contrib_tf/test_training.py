@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ptycho_contrib_tf.library import tf
 
+from ptycho_contrib_tf.library import tf
 from ptycho_host.contracts import ForwardResult, Measurement
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import BundleError, RunFailedError

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from ptycho_contrib_tf.library import keras
 from ptycho_contrib_tf.weights import assign, stable_names
-
 from ptycho_host.errors import BundleError
 
 

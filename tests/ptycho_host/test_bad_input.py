@@ -197,7 +197,11 @@ def test_a_misspelt_key_gets_the_nearest_one(refused, scan, arrays):
 BROKEN_ARRAYS = {
     "NaN": ("diff3d", lambda a: changed(a, (2, 3, 4), np.nan), "(first at (2, 3, 4))"),
     "infinity": ("diff3d", lambda a: changed(a, (0, 0, 1), np.inf), "(first at (0, 0, 1))"),
-    "negative": ("diff3d", lambda a: changed(a, (1, 0, 5), -1), "negative at (1, 0, 5); there are no negative photon counts"),
+    "negative": (
+        "diff3d",
+        lambda a: changed(a, (1, 0, 5), -1),
+        "negative at (1, 0, 5); there are no negative photon counts",
+    ),
     "one pattern": ("diff3d", lambda a: a[0], "has shape (16, 16); it must be (M, N, N)"),
     "not square": ("diff3d", lambda a: a[:, :12], "has shape (4, 12, 16); it must be (M, N, N)"),
     "odd": ("diff3d", lambda a: a[:, :15, :15], "patterns of 15 pixels; crop or pad them to an even number"),
