@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
+
 from ptycho_contrib_tf.library import keras, ops, tf
 
 Precision = Literal["32-true", "bf16-mixed"]

@@ -15,7 +15,7 @@ try:
     import tensorflow as tf
     from tensorflow.python.framework import ops
 except ModuleNotFoundError as error:
-    if error.name != "tensorflow":
+    if (error.name or "").partition(".")[0] != "tensorflow":
         raise
     raise ModuleNotFoundError(
         "TensorFlow is not installed, and it comes in a build for CPUs (the extra [cpu]) and one for GPUs ([gpu])",
