@@ -8,6 +8,9 @@ DISTRIBUTIONS := . $(PLUGINS)
 # TensorFlow is large, and the demo trains with torch.
 DEMO := $(filter-out ptycho_contrib_tf,$(DISTRIBUTIONS))
 editable = $(foreach distribution,$(1),-e ./$(distribution))
+# One process a core, each with one thread: threads of several processes would wait for each other's cores.
+PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup
 
 .PHONY: demo test quick lint docs docs-check bench clean
 
@@ -15,10 +18,10 @@ demo: $(VENV)/.installed  ## install, train on the simulated lines scan, show th
 	$(BIN)/ptycho train --generator stable_hybrid --clip agc
 
 test: $(VENV)/.installed-dev lint  ## everything that CI runs
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 quick: $(VENV)/.installed-dev  ## the tests without the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

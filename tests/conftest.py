@@ -26,6 +26,22 @@ DISTRIBUTIONS = [
 ]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For several processes (`pytest -n 2 --dist loadgroup`): what shares environments stays in one, and begins.
+
+    All others go class by class and module by module, for the sake of their fixtures.
+    """
+    for item in items:
+        together = "environments" if _needs_environments(item) else item.nodeid.partition("[")[0].rpartition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(together))
+    items.sort(key=_needs_environments, reverse=True)
+
+
+def _needs_environments(item: pytest.Item) -> bool:
+    return "wheelhouse" in getattr(item, "fixturenames", ())
+
+
 @dataclass(frozen=True)
 class FreshEnvironment:
     """A virtual environment that sees neither the repository nor the packages of the environment of the tests."""
