@@ -46,7 +46,7 @@ class TrainingReader:
             patterns = check.patterns(raw, self._convention, bad, "refuse" if self._empty == "refuse" else "keep")
             y, x = (source.array(f"probe_position_{axis}_px").ravel() for axis in "yx")
             height, width, energy, distance = (check.positive(source.array(name), name, 1)[0] for name in LENGTHS)
-            made_up = OURS in source.root and source.root[OURS].attrs.get("object") == "none"
+            made_up = bool(np.array_equal(source.attribute(OURS, "object"), "none"))
             obj = source.array("object")
             known = None if made_up else check.object(obj[0] if obj.ndim == 3 and len(obj) == 1 else obj, "object")
             scan = Scan(

@@ -136,23 +136,24 @@ class _Product:
 
     @classmethod
     def of(cls, source: Hdf5Source, check: ScanChecker, pixels: int, mode: int | None) -> _Product:
-        attributes = source.required("object").attrs
+        source.required("object")
         obj = source.array("object")
         obj = obj[None] if obj.ndim == 2 else obj
         if obj.ndim != 3 or obj.size == 0:
             raise check.fail("object", f"has shape {obj.shape}", "it must be (layers, H, W)")
-        height, width = (_attribute(attributes, f"pixel_{side}_m", check) for side in ("height", "width"))
-        centre_y, centre_x = (_attribute(attributes, f"center_{axis}_m", check, positive=False) for axis in "yx")
+        height, width = (_attribute(source, "object", f"pixel_{side}_m", check) for side in ("height", "width"))
+        centre_y, centre_x = (_attribute(source, "object", f"center_{axis}_m", check, positive=False) for axis in "yx")
         y, x = (check.numbers(source.array(f"probe_position_{axis}_m"), axis, np.float64).ravel() for axis in "yx")
         if len(y) != len(x):
             raise check.fail("probe_position_x_m", f"has {len(x)} values, y has {len(y)}", "write the file again")
         # Ptychodus counts from the first pixel's centre and has a patch's centre at (N - 1)/2.
         rows = (y - centre_y) / height + obj.shape[-2] / 2
         columns = (x - centre_x) / width + obj.shape[-1] / 2
-        root = source.root.attrs
-        energy = _attribute(root, "photon_energy_eV" if "photon_energy_eV" in root else "probe_energy_eV", check)
-        distance = _attribute(root, "detector_object_distance_m", check)
-        made_up = OURS in source.root and source.root[OURS].attrs.get("object") == "none"
+        # Older versions of Ptychodus call it the probe's.
+        energy_key = "probe_energy_eV" if "probe_energy_eV" in source.root.attrs else "photon_energy_eV"
+        energy = _attribute(source, "/", energy_key, check)
+        distance = _attribute(source, "/", "detector_object_distance_m", check)
+        made_up = bool(np.array_equal(source.attribute(OURS, "object"), "none"))
         return cls(
             # Several layers are no transmission of one plane.
             object=check.object(obj[0], "object") if len(obj) == 1 and not made_up else None,
@@ -225,13 +226,13 @@ def _indexes(source: Hdf5Source, name: str, check: ScanChecker, count: int) -> N
     return found.astype(np.int64)
 
 
-def _attribute(attributes: Any, name: str, check: ScanChecker, *, positive: bool = True) -> float:
-    if name not in attributes:
-        raise check.fail(name, "is missing", "write the file again with Ptychodus")
-    value = np.asarray(attributes[name])
+def _attribute(source: Hdf5Source, item: str, key: str, check: ScanChecker, *, positive: bool = True) -> float:
+    value = source.attribute(item, key)
+    if value is None:
+        raise check.fail(key, "is missing", "write the file again with Ptychodus")
     if positive:
-        return check.positive(value, name, 1)[0]
-    return float(check.numbers(value, name, np.float64).ravel()[0])
+        return check.positive(value, key, 1)[0]
+    return float(check.numbers(value, key, np.float64).ravel()[0])
 
 
 def _name(path: Path) -> str:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import h5py
+import numpy as np
 
 from ptycho_host.data.checks import ScanChecker
 from ptycho_host.data.formats.hdf5 import read_arrays, write_arrays
@@ -23,12 +24,14 @@ def known_object(scan: Scan) -> ComplexArray | None:
 
 def write_companion(group: h5py.Group, scan: Scan) -> None:
     """Write into an empty group what `read_companion` needs to make the same scan again."""
-    group.attrs["object"] = "truth" if scan.truth is not None else "reference" if scan.reference is not None else "none"
-    group.attrs["geometry"] = "measured" if scan.geometry is not None else "nominal"
+    known = "truth" if scan.truth is not None else "reference" if scan.reference is not None else "none"
+    # Of fixed length: `Hdf5Source.attribute` reads no other texts.
+    group.attrs["object"] = np.bytes_(known)
+    group.attrs["geometry"] = np.bytes_("measured" if scan.geometry is not None else "nominal")
     if scan.truth is not None and scan.reference is not None:
         group["reference"] = scan.reference
     if scan.metadata:
-        group["metadata"] = json.dumps(dict(scan.metadata))
+        group["metadata"] = np.bytes_(json.dumps(dict(scan.metadata)))
     write_arrays(group, "per_pattern", scan.per_pattern)
     write_arrays(group, "extras", scan.extras)
 
@@ -47,7 +50,7 @@ def read_companion(
     """
     if group not in source.root:
         return {"reference": obj, "geometry": geometry}
-    said = source.root[group].attrs
+    said = {key: source.attribute(group, key) for key in ("object", "geometry")}
     other = source.optional(f"{group}/reference")
     reference = obj if said.get("object") == "reference" else None
     metadata = source.text(f"{group}/metadata")

@@ -118,18 +118,18 @@ class CxiReader:
         columns_per_metre, rows_per_metre = self._axes(source, check, key, geometry)
         flat = metres[:, :2]
         pixels = np.stack([flat @ rows_per_metre, flat @ columns_per_metre], axis=1)
-        origin = source.required(key).attrs.get("origin_px")
+        origin = source.attribute(key, "origin_px")
         if origin is None:
             pixels = placed(pixels, shape[-1])
         else:
-            pixels = pixels + check.numbers(np.asarray(origin), "origin_px", np.float64)
+            pixels = pixels + check.numbers(origin, "origin_px", np.float64)
         return check.positions(pixels[:, 0], pixels[:, 1], shape[0])
 
     def _axes(
         self, source: Hdf5Source, check: ScanChecker, key: str, geometry: ExperimentGeometry
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Object columns and rows by which the probe moves a metre of translation in (x, y), each (2,)."""
-        stated = {axis: source.required(key).attrs.get(f"{axis}_grows") for axis in ("x", "y")}
+        stated = {axis: source.attribute(key, f"{axis}_grows") for axis in ("x", "y")}
         chosen = {axis: self._directions[axis] or stated[axis] for axis in ("x", "y")}
         height, width = geometry.object_pixel_m
         basis = source.optional(f"{DETECTOR}/basis_vectors")
@@ -182,7 +182,7 @@ class CxiWriter:
             stored = target.patterns(
                 f"{DETECTOR}/data", scan.amplitudes, np.float64, self._codec, Convention().intensities
             )
-            stored.attrs["axes"] = "translation:y:x"
+            stored.attrs["axes"] = np.bytes_("translation:y:x")
             if scan.bad_pixels is not None:
                 root[f"{DETECTOR}/mask"] = scan.bad_pixels.astype(np.uint32)
             side = scan.canvas_shape()
@@ -192,7 +192,7 @@ class CxiWriter:
             metres[:, 0] = (scan.positions[:, 1] - centre[1]) * width
             metres[:, 1] = (scan.positions[:, 0] - centre[0]) * height
             root[place] = metres
-            root[place].attrs["x_grows"], root[place].attrs["y_grows"] = "right", "down"
+            root[place].attrs["x_grows"], root[place].attrs["y_grows"] = np.bytes_("right"), np.bytes_("down")
             root[place].attrs["origin_px"] = centre
             root["entry_1/data_1/data"] = h5py.SoftLink(f"/{DETECTOR}/data")
             root["entry_1/data_1/translation"] = h5py.SoftLink(f"/{place}")

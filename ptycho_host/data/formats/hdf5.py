@@ -52,7 +52,7 @@ class Hdf5Reader:
             if not path.is_file() or not h5py.is_hdf5(path):
                 return False
             with open_hdf5(path) as source:
-                return bool(source.root.attrs.get("format") == FORMAT)
+                return _says(source, "format", FORMAT)
         except Exception:  # noqa: BLE001 - a damaged file makes h5py raise almost anything
             return False
 
@@ -60,11 +60,10 @@ class Hdf5Reader:
         """The scan; raises DataError that names file, item and remedy."""
         check = ScanChecker(str(path), "amplitudes", "probe", ("positions", "positions"))
         with open_hdf5(path) as source:
-            attributes = source.root.attrs
-            if attributes.get("format") != FORMAT:
+            if not _says(source, "format", FORMAT):
                 raise DataError(f"{path} is no scan of ptycho-host in HDF5: its attribute 'format' does not say so.")
-            if attributes.get("version") != VERSION:
-                found = attributes.get("version")
+            if not _says(source, "version", VERSION):
+                found = source.attribute("/", "version")
                 raise DataError(f"{path} has version {found} of the layout, {VERSION} is known; update ptycho-host.")
             raw = source.patterns("amplitudes")
             masked = source.optional("bad_pixels")
@@ -102,11 +101,11 @@ class Hdf5Writer:
         """Write the scan atomically."""
         with writing_hdf5(path) as target:
             root = target.root
-            root.attrs["format"], root.attrs["version"] = FORMAT, VERSION
+            root.attrs["format"], root.attrs["version"] = np.bytes_(FORMAT), VERSION
             amplitudes = target.patterns("amplitudes", scan.amplitudes, np.float32, self._codec)
-            amplitudes.attrs["values"], amplitudes.attrs["zero_frequency"] = "amplitude", "centre"
+            amplitudes.attrs["values"], amplitudes.attrs["zero_frequency"] = np.bytes_("amplitude"), np.bytes_("centre")
             positions = root.create_dataset("positions", data=np.asarray(scan.positions, dtype=np.float64))
-            positions.attrs["columns"], positions.attrs["unit"] = "y, x", "object pixels"
+            positions.attrs["columns"], positions.attrs["unit"] = np.bytes_("y, x"), np.bytes_("object pixels")
             root.create_dataset("probe", data=scan.probe)
             for name in OBJECTS:
                 if getattr(scan, name) is not None:
@@ -117,14 +116,19 @@ class Hdf5Writer:
                 for name in GEOMETRY:
                     root.attrs[name] = np.asarray(getattr(scan.geometry, name), dtype=np.float64)
             if scan.metadata:
-                root.create_dataset("metadata", data=json.dumps(dict(scan.metadata)))
+                root.create_dataset("metadata", data=np.bytes_(json.dumps(dict(scan.metadata))))
             for group, arrays in (("per_pattern", scan.per_pattern), ("extras", scan.extras)):
                 write_arrays(root, group, arrays)
 
 
+def _says(source: Hdf5Source, key: str, due: object) -> bool:
+    found = source.attribute("/", key)
+    return bool(np.array_equal(found, due))  # type: ignore[arg-type]
+
+
 def _geometry(source: Hdf5Source, check: ScanChecker) -> ExperimentGeometry | None:
-    stored = source.root.attrs
-    missing = [name for name in GEOMETRY if name not in stored]
+    stored = {name: source.attribute("/", name) for name in GEOMETRY}
+    missing = [name for name, value in stored.items() if value is None]
     if len(missing) == len(GEOMETRY):
         return None
     if missing:
@@ -153,7 +157,7 @@ def read_arrays(source: Hdf5Source, group: str, count: int | None = None) -> dic
     for escaped in source.names(group):
         place = f"{group}/{escaped}"
         array = source.array(place)
-        if source.required(place).attrs.get("npy", False):
+        if source.attribute(place, "npy"):
             array = np.lib.format.read_array(io.BytesIO(array.tobytes()), allow_pickle=False)
         if count is not None and array.shape[:1] != (count,):
             raise source.fail(place, f"has shape {array.shape}", f"its first axis must count the {count} patterns")

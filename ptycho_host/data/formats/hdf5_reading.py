@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho_host.data.formats.budget import CODEC_AT_BEST, DEFLATE_AT_BEST, check_budget
+from ptycho_host.data.formats.hdf5_types import is_standard
 from ptycho_host.errors import DataError
 
 BUILT_IN_FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
@@ -32,7 +33,7 @@ class Hdf5Source:
 
     def dataset(self, name: str) -> h5py.Dataset | None:
         """The dataset at a path inside the file, None if there is none; raises DataError for one that cannot be."""
-        found = self._followed(name, MOST_LINKS)
+        found = self._followed(name)
         if not isinstance(found, h5py.Dataset):
             return None
         if found.is_virtual or found.external:
@@ -53,8 +54,7 @@ class Hdf5Source:
     def array(self, name: str) -> NDArray[Any]:
         """A dataset of plain values in memory; raises DataError before memory is taken for what does not fit."""
         found = self.required(name)
-        if found.dtype.hasobject:
-            raise self.fail(name, "holds references or texts of any length", "store plain numbers")
+        self._check_type(found, name)
         self._taken += _bytes(found)
         check_budget(self._taken, str(self.path), name)
         values: NDArray[Any] = np.asarray(found[()])
@@ -65,18 +65,30 @@ class Hdf5Source:
         return None if self.dataset(name) is None else self.array(name)
 
     def text(self, name: str) -> str | None:
-        """A single text, None if the file has no such dataset."""
+        """A single text of fixed length, None if the file has no such dataset."""
         found = self.dataset(name)
         if found is None:
             return None
-        if found.size != 1 or h5py.check_string_dtype(found.dtype) is None:
-            raise self.fail(name, f"is {found.dtype} of shape {found.shape}", "store one text")
-        text = np.asarray(found[()], dtype=object).item()
-        return text.decode("utf-8") if isinstance(text, bytes) else str(text)
+        if found.size != 1 or found.dtype.kind != "S":
+            raise self.fail(name, f"is {found.dtype} of shape {found.shape}", "store one text of fixed length")
+        return bytes(self.array(name).item()).decode("utf-8")
+
+    def attribute(self, name: str, key: str) -> Any:
+        """A plain attribute of an item ("/" for the file): numbers as an array, a text as str; None if it has none.
+
+        Texts of any length are refused unread: they stand in a heap whose damage libhdf5 can loop in without end.
+        """
+        item = self._followed(name)
+        if item is None or key not in item.attrs:
+            return None
+        if not is_standard(item.attrs.get_id(key).get_type()):
+            raise self.fail(f"attribute '{key}'", "holds text of any length, or references", "store plain values")
+        value = np.asarray(item.attrs[key])
+        return bytes(value.item()).decode("utf-8") if value.dtype.kind == "S" and value.size == 1 else value
 
     def names(self, group: str) -> list[str]:
         """Names of the datasets in a group, sorted; none if there is no such group."""
-        found = self._followed(group, MOST_LINKS)
+        found = self._followed(group)
         if not isinstance(found, h5py.Group):
             return []
         return sorted(name for name in found if self.dataset(f"{group}/{name}") is not None)
@@ -84,6 +96,7 @@ class Hdf5Source:
     def patterns(self, name: str, axis: Literal["first", "last"] = "first") -> Hdf5Patterns:
         """Patterns, counted along `axis` of a three-dimensional dataset, left on disk."""
         found = self.required(name)
+        self._check_type(found, name)
         chunk = math.prod(found.chunks or (1,)) * found.dtype.itemsize
         # A chunk is unfolded as a whole.
         check_budget(chunk, str(self.path), f"a chunk of {name}")
@@ -93,8 +106,15 @@ class Hdf5Source:
         """The error to raise, one sentence: file, item, what is wrong, remedy."""
         return DataError(f"{self.path}: {name} {wrong}; {remedy}.")
 
-    def _followed(self, name: str, links_left: int) -> Any:
-        """What stands at a path, links looked at before they are followed."""
+    def _check_type(self, found: h5py.Dataset, name: str) -> None:
+        kind = found.id.get_type()
+        if not is_standard(kind):
+            wrong = "holds texts of any length, references or strange numbers where plain numbers are due"
+            raise self.fail(name, wrong, "store plain numbers")
+
+    def _followed(self, name: str, links_left: int = MOST_LINKS, asked_for: str | None = None) -> Any:
+        """What stands at a path, links looked at before they are followed; `asked_for` is where the links began."""
+        asked_for = asked_for or name
         place: Any = self.root
         done = ""
         parts = [part for part in name.split("/") if part not in ("", ".")]
@@ -105,12 +125,12 @@ class Hdf5Source:
             if link is None:
                 return None
             if isinstance(link, h5py.ExternalLink):
-                raise self.fail(name, f"is a link into another file, {link.filename}", "copy it into this file")
+                raise self.fail(asked_for, f"is a link into another file, {link.filename}", "copy it into this file")
             if isinstance(link, h5py.SoftLink):
                 if links_left == 0:
-                    raise self.fail(name, "is a link to a link without end", "write the file again")
+                    raise self.fail(asked_for, "is a link to a link without end", "write the file again")
                 target = link.path if link.path.startswith("/") else f"{done}/{link.path}"
-                return self._followed("/".join([target, *parts[index + 1 :]]), links_left - 1)
+                return self._followed("/".join([target, *parts[index + 1 :]]), links_left - 1, asked_for)
             place = place[part]
             done = f"{done}/{part}"
         return place

@@ -101,7 +101,7 @@ class MatReader:
     def read(self, path: Path) -> Scan:
         """The scan; raises DataError that names file, array and remedy, or all options that are missing."""
         with open_hdf5(path) as source:
-            ours = bool(source.root.attrs.get(MARK, False))
+            ours = bool(source.attribute("/", MARK))
             told: dict[str, Any] = {
                 name: OWN[name] if value is None and ours else value for name, value in self._given.items()
             }
@@ -127,7 +127,7 @@ class MatReader:
             obj = self._object or ("object" if ours and source.dataset("object") is not None else None)
             known = None if obj is None else check.object(_complex(source.array(obj)).T, obj)
             rest = _own_rest(source, check, patterns.shape[0]) if ours else {}
-            is_truth = ours and bool(source.root.attrs.get("object_is_truth", False))
+            is_truth = ours and bool(source.attribute("/", "object_is_truth"))
             scan = Scan(
                 amplitudes=patterns,
                 positions=check.positions(y, x, patterns.shape[0]) + shift,
@@ -218,7 +218,9 @@ def _axis(stored: tuple[int, ...], count: int, check: ScanChecker) -> Literal["f
 def _complex(array: NDArray[Any]) -> NDArray[Any]:
     """MATLAB's complex numbers, which are stored as pairs `real`, `imag`; other arrays as they are."""
     if array.dtype.names == ("real", "imag"):
-        return np.asarray(array["real"] + 1j * array["imag"])
+        pairs = np.empty(array.shape, dtype=np.result_type(array["real"].dtype, np.complex64))
+        pairs.real, pairs.imag = array["real"], array["imag"]
+        return pairs
     return array
 
 
