@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from ptycho_contrib_tf.consistency import GroupMerger
 from ptycho_contrib_tf.devices import Device, Devices
-from ptycho_contrib_tf.forward import Forward
+from ptycho_contrib_tf.forward import Forward, TrainedForward
 from ptycho_contrib_tf.instrument import Instrument, trained_instrument
 from ptycho_contrib_tf.isolation import Precision, own_gradients, own_precision, own_randomness, use_threads
 from ptycho_contrib_tf.library import tf
@@ -45,6 +47,7 @@ class KerasEngine:
     xla: bool | None
     trainable_probe: bool
     trainable_intensity_scale: bool
+    _kept: list[TrainedForward] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def workbench(self) -> KerasWorkbench:
         """Single components, on the engine's device and in its precision; raises InputError when it is not there."""
@@ -86,14 +89,20 @@ class KerasEngine:
         use_threads(self.threads)
         devices = Devices.choose(self.device)
         scale = bundle.scale.for_probe(scan.probe)
-        groups = prediction_groups(bundle, scan)
+        feed = PatternFeed(scan, scale, bundle.shape.channels)
+        forward = self._trained(bundle, scale.model_probe(scan.probe), devices)
+        return predict_patches(forward, feed, prediction_groups(bundle, scan), devices)
+
+    def _trained(self, bundle: Bundle, probe: NDArray[np.complex64], devices: Devices) -> Forward:
+        """The network of the bundle under a probe in model units; the last one is kept, with all that was compiled."""
+        if self._kept and self._kept[0].serves(bundle, probe):
+            return self._kept[0].forward
         with devices.first(), own_randomness(0), own_precision(self.precision):
-            generator = bundle.generator.build(bundle.shape)
-            instrument, weights = trained_instrument(scale.model_probe(scan.probe), bundle.weights)
-            network = PatternNetwork(generator, instrument, bundle.shape)
+            instrument, weights = trained_instrument(probe, bundle.weights)
+            network = PatternNetwork(bundle.generator.build(bundle.shape), instrument, bundle.shape)
             assign(network_weights(network), weights)
-            forward = self._forward(network, devices)
-        return predict_patches(forward, PatternFeed(scan, scale, bundle.shape.channels), groups, devices)
+            self._kept[:] = [TrainedForward(bundle, probe, self._forward(network, devices))]
+        return self._kept[0].forward
 
     def _prepare(
         self, devices: Devices, problem: TrainingProblem, components: TrainingComponents, run: RunContext

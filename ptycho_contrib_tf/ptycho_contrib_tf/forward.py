@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ptycho_contrib_tf.library import tf
 from ptycho_contrib_tf.network import PatternNetwork
+from ptycho_host.contracts import Bundle
 
 
 class Forward:
@@ -29,3 +32,16 @@ class Forward:
             filled = np.pad(seen, [(0, missing), (0, 0), (0, 0), (0, 0)], mode="edge") if missing else seen
             patches[first : first + self.batch] = self.function(tf.constant(filled)).numpy()[: len(seen)]
         return patches
+
+
+@dataclass(frozen=True)
+class TrainedForward:
+    """The network of a bundle, for scans with one probe (N, N) in model units."""
+
+    bundle: Bundle
+    probe: NDArray[np.complex64]
+    forward: Forward
+
+    def serves(self, bundle: Bundle, probe: NDArray[np.complex64]) -> bool:
+        """Whether it is the network of this very bundle and probe."""
+        return self.bundle is bundle and np.array_equal(self.probe, probe)

@@ -50,3 +50,15 @@ def test_one_trace_serves_any_number_of_patterns(laboratory: Any, scan: Scan) ->
         np.testing.assert_array_equal(forward(amplitude[:count])[:1], whole[:1])
     assert forward(amplitude[:0]).shape == (0, 1, 32, 32)
     assert forward.function.experimental_get_tracing_count() == 1
+
+
+def test_another_prediction_from_the_same_bundle_compiles_nothing(laboratory: Any, scan: Scan) -> None:
+    bundle = laboratory.train(epochs=1)
+    whole = laboratory.patches(bundle)
+    some = laboratory.patches(bundle, scan.subset(np.array([3, 1, 40])))
+    np.testing.assert_allclose(some, whole[[3, 1, 40]], atol=1e-6)
+    (kept,) = laboratory.engine._kept
+    assert kept.forward.function.experimental_get_tracing_count() == 1
+    other = laboratory.train(epochs=1, seed=1)
+    assert np.abs(laboratory.patches(other) - whole).max() > 1e-6
+    assert len(laboratory.engine._kept) == 1
