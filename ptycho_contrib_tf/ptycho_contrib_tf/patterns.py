@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ptycho_contrib_tf.consistency import GroupMerger
 from ptycho_contrib_tf.library import tf
 from ptycho_host.data.scan import Scan
+from ptycho_host.data.streaming import AHEAD
 from ptycho_host.physics.intensity import IntensityScale
 from ptycho_host.physics.patches import extract_patches
 
@@ -20,9 +21,6 @@ Indices = NDArray[np.int64]
 AMPLITUDE = "amplitude"
 TRUTH = "truth"
 COORDINATES = "coordinates"
-
-AHEAD = 2
-"""Steps whose patterns are read while another one is computed."""
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,16 @@ from ptycho_contrib_tf.forward import Forward
 from ptycho_contrib_tf.isolation import own_gradients
 from ptycho_contrib_tf.patterns import PatternFeed
 from ptycho_host.contracts import PatchBatch
+from ptycho_host.data.streaming import read_ahead
 
 
 def predict_patches(
     forward: Forward, feed: PatternFeed, groups: NDArray[np.int64], devices: Devices
 ) -> Iterator[PatchBatch]:
     """Patches in model units of the first pattern of all `groups` (M, C), batch after batch."""
-    for first in range(0, len(groups), forward.batch):
-        seen = groups[first : first + forward.batch]
+    batches = [groups[first : first + forward.batch] for first in range(0, len(groups), forward.batch)]
+    for seen, amplitude in zip(batches, read_ahead(feed.amplitude, batches), strict=True):
         # Not around the yield: what the caller does between two batches is its own affair.
         with devices.first(), own_gradients():
-            patches = forward(feed.amplitude(seen))[:, 0]
+            patches = forward(amplitude)[:, 0]
         yield PatchBatch(patches, feed.scan.positions[seen[:, 0]])
