@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -138,7 +139,7 @@ class MappedPatterns:
     stored_shape: tuple[int, ...]
     fortran: bool
     axis: Literal["first", "last"]
-    _mapped: NDArray[Any] | None = field(default=None, compare=False, repr=False)
+    _mapped: tuple[mmap.mmap, NDArray[Any]] | None = field(default=None, compare=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -147,11 +148,17 @@ class MappedPatterns:
         return stored if self.axis == "first" else (stored[-1], *stored[:-1])
 
     def read(self, first: int, last: int) -> NDArray[Any]:
-        """A part of the map, copied."""
+        """A part of the map, copied; pages that were touched do not stay in this process."""
         if self._mapped is None:
+            with self.path.open("rb") as file:
+                pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             order: Literal["C", "F"] = "F" if self.fortran else "C"
-            self._mapped = np.memmap(self.path, self.dtype, "r", self.start, self.stored_shape, order)
-        return np.array(_first(self._mapped, self.axis)[first:last])
+            stored: NDArray[Any] = np.ndarray(self.stored_shape, self.dtype, pages, self.start, order=order)
+            self._mapped = pages, stored
+        pages, stored = self._mapped
+        part = np.array(_first(stored, self.axis)[first:last])
+        pages.madvise(mmap.MADV_DONTNEED)
+        return part
 
     def __getstate__(self) -> tuple[Any, ...]:
         # Another process maps the file itself; the map as it is would travel as numbers.
