@@ -80,5 +80,7 @@ def test_it_is_a_full_citizen_in_a_fresh_environment(fresh_environment: Callable
     chosen = "--generator compact_unet --set generator.width=8 --set train.epochs=6 --clip agc --out run"
     done = environment.run("ptycho", "train", *small.split(), *chosen.split(), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    losses = [json.loads(line)["training_loss"] for line in (tmp_path / "run" / "history.jsonl").open(encoding="utf-8")]
-    assert losses[-1] < 0.7 * losses[0]
+    history = (tmp_path / "run" / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    # On patterns that it was not trained on; six epochs of eight steps are little, but they must help.
+    first, *_, last = (json.loads(line)["validation_loss"] for line in history)
+    assert last < first
