@@ -10,6 +10,7 @@ from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
 from ptycho_host.data.scan import BoolArray, Scan
+from ptycho_host.errors import DataError
 from ptycho_host.metrics.orientation import orientation
 from ptycho_host.physics.bad_pixels import without_bad_pixels
 from ptycho_host.physics.far_field import far_field
@@ -45,7 +46,7 @@ class ScanSummary:
 
 
 def summarise(scan: Scan, batch: int = 256) -> ScanSummary:
-    """Read all patterns once, in batches, and describe the scan."""
+    """Read all patterns once, in batches, and describe the scan; raises DataError when all of them are empty."""
     counts = np.empty(scan.count)
     total = np.zeros((scan.pixels, scan.pixels))
     brightest = np.zeros((scan.pixels, scan.pixels))
@@ -55,10 +56,12 @@ def summarise(scan: Scan, batch: int = 256) -> ScanSummary:
         counts[first : first + len(intensity)] = intensity.sum(axis=(1, 2))
         total += intensity.sum(axis=0)
         brightest = np.maximum(brightest, intensity.max(axis=0))
+    if not counts.any():
+        raise DataError(f"scan '{scan.name}' holds only empty patterns; check how the file was made.")
     step = _step(scan)
     diameter = probe_diameter(scan.probe)
     of_probe = np.abs(far_field(scan.probe.astype(np.complex128)))
-    scale = float(np.sum(without_bad_pixels(of_probe, scan.bad_pixels) ** 2) / max(counts.mean(), np.finfo(float).tiny))
+    scale = float(np.sum(without_bad_pixels(of_probe, scan.bad_pixels) ** 2) / counts.mean())
     hot = _hot_pixels(total, scan.bad_pixels)
     turned = orientation(replace(scan, bad_pixels=hot if scan.bad_pixels is None else hot | scan.bad_pixels))
     summary = ScanSummary(

@@ -228,9 +228,15 @@ BROKEN_ARRAYS = {
 }
 
 
+def test_a_scan_without_a_single_photon_is_nothing_to_inspect(refused, scan, arrays):
+    assert "holds only empty patterns" in refused("inspect", scan(diff3d=arrays["diff3d"] * 0))
+
+
 @pytest.mark.parametrize(("key", "change", "sentence"), BROKEN_ARRAYS.values(), ids=BROKEN_ARRAYS)
 def test_a_broken_array_is_named_with_file_key_and_remedy(refused, scan, arrays, key, change, sentence):
-    message = refused("inspect", scan(**{key: change(arrays[key])}))
+    # `inspect` counts empty patterns; whoever wants to use them is told to drop them.
+    command = ["train", "--data"] if "empty" in sentence else ["inspect"]
+    message = refused(*command, scan(**{key: change(arrays[key])}))
     assert "scan.npz: " in message
     assert key in message
     assert sentence in message

@@ -23,7 +23,7 @@ NOTHING_KNOWN = Catalogue()
 
 
 def build(*, width: int = 4):
-    return width
+    return lambda *_: width
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_everything_a_configuration_names_is_looked_up_with_its_options(host_of)
         (1.0, {"name": "mae", "width": 4}),
         (0.1, {"name": "tv", "width": 7}),
     ]
-    assert resolved.clipper.build() == 2
+    assert resolved.clipper.build()() == 2
     assert resolved.simulator is not None
     assert resolved.refiner is None
 

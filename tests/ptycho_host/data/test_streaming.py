@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ptycho_host.data.formats.hdf5 import Hdf5Writer
+from ptycho_host.data.formats.npz import NpzWriter
 from ptycho_host.data.scan import Scan
 from ptycho_host.data.streaming import AHEAD, CachedPatterns, read_ahead, with_cache
 
@@ -160,3 +165,32 @@ def test_no_thread_is_left() -> None:
             next(stream)
         stream.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["scan.npz", "scan.h5"])
+def test_reading_all_of_a_file_keeps_none_of_it(tmp_path: Path, name: str) -> None:
+    """192 MiB of patterns, of which a batch and a block are due; counted in a process of its own."""
+    patterns = np.ones((3072, 128, 128), dtype=np.float32)
+    positions = np.full((3072, 2), 64.0)
+    scan = Scan(patterns, positions, np.ones((128, 128), dtype=np.complex64))
+    if name.endswith("npz"):
+        NpzWriter(compressed=False).write(scan, tmp_path / name)
+    else:
+        Hdf5Writer(codec="none").write(scan, tmp_path / name)
+    program = f"""
+import resource
+import numpy as np
+from ptycho_host.data.formats.hdf5 import Hdf5Reader
+from ptycho_host.data.formats.npz import NpzReader
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from pathlib import Path
+path = Path({str(tmp_path / name)!r})
+scan = (NpzReader if path.suffix == ".npz" else Hdf5Reader)().read(path)
+for batch in np.split(np.random.default_rng(0).permutation(scan.count), 192):
+    scan.batch(batch)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    # A block of 32 MiB and what checking it takes (measured: 90); all of the file would be 192 more.
+    assert float(done.stdout) < 130

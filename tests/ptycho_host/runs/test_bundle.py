@@ -31,7 +31,7 @@ def ptycho_generators():
 
 NET = """
 def build(shape, *, width: int = 8, modes: tuple[int, int] = (3, 4), head: str | None = None):
-    return "{package}", shape, width, modes, head
+    return lambda inputs: ("{package}", shape, width, modes, head)
 """
 
 
@@ -107,7 +107,7 @@ def test_everything_comes_back(saved, bundle, host):
     assert (found.shape, found.scale) == (bundle.shape, bundle.scale)
     assert found.facts == {name: value for name, value in bundle.facts.items() if value is not None}
     assert found.generator.registration == bundle.generator.registration
-    assert found.generator.build(found.shape) == ("tinynet_dist", PatchShape(64, 4), 48, (5, 6), None)
+    assert found.generator.build(found.shape)(None) == ("tinynet_dist", PatchShape(64, 4), 48, (5, 6), None)
 
 
 def test_it_is_two_files_that_others_may_read(saved):
@@ -241,12 +241,12 @@ def test_an_option_that_the_generator_no_longer_has_is_named(saved, host):
 def test_of_two_distributions_the_one_that_trained_is_taken(saved, plugin, make_plugin):
     other = make_plugin("another_dist")
     for order in ([plugin, other], [other, plugin]):
-        assert load_bundle(saved, Host(order)).generator.build(PatchShape(8))[0] == "tinynet_dist"
+        assert load_bundle(saved, Host(order)).generator.build(PatchShape(8))(None)[0] == "tinynet_dist"
 
 
 def test_a_generator_that_moved_to_another_distribution_is_found(saved, make_plugin):
     found = load_bundle(saved, Host([make_plugin("renamed_dist")]))
-    assert found.generator.build(PatchShape(8))[0] == "renamed_dist"
+    assert found.generator.build(PatchShape(8))(None)[0] == "renamed_dist"
 
 
 def test_every_refusal_is_bad_input():

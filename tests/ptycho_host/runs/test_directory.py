@@ -24,7 +24,9 @@ def test_an_empty_folder_is_taken(tmp_path):
 def test_what_is_in_use_is_refused_and_untouched(tmp_path):
     (tmp_path / "precious").write_text("data")
     for path in (tmp_path, tmp_path / "precious"):
-        with pytest.raises(InputError, match="not an empty folder; choose another --out, or add --resume"):
+        with pytest.raises(
+            InputError, match="not an empty folder; choose another --out, or go on with the run there by --resume"
+        ):
             RunDirectory.create(path, "fno")
     assert [entry.name for entry in tmp_path.iterdir()] == ["precious"]
 
