@@ -17,12 +17,20 @@ def neighbouring_pairs(positions: NDArray[np.float64], reach: float, neighbours:
     count = len(positions)
     if count < 2:
         return np.empty((0, 2), dtype=np.int64)
+    edges = _delaunay_edges(positions, reach)
     found = cKDTree(positions).query(positions, k=min(neighbours + 1, count), distance_upper_bound=reach)[1]
-    nearest = np.stack(np.broadcast_arrays(np.arange(count)[:, None], found), axis=-1).reshape(-1, 2)
-    pairs = np.concatenate([nearest[nearest[:, 1] < count], _delaunay_edges(positions, reach)])
-    pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)
-    by_later: NDArray[np.int64] = np.unique(pairs[:, ::-1], axis=0).astype(np.int64)
-    return by_later[:, ::-1]
+    # A pair as one number, later * M + earlier, takes a fraction of the memory when duplicates are sought.
+    numbers = [_numbers(edges[:, 0], edges[:, 1], count)]
+    numbers += [_numbers(np.arange(count), column, count) for column in found.T]
+    distinct = np.unique(np.concatenate(numbers))
+    return np.stack([distinct % count, distinct // count], axis=1)
+
+
+def _numbers(one: NDArray[np.integer], other: NDArray[np.integer], count: int) -> NDArray[np.int64]:
+    """Of the pairs that are two positions, `count` standing for none; the same for (k, l) and (l, k)."""
+    pair = (one != other) & (other < count)
+    one, other = one[pair].astype(np.int64), other[pair].astype(np.int64)
+    return np.maximum(one, other) * count + np.minimum(one, other)
 
 
 def _delaunay_edges(positions: NDArray[np.float64], reach: float) -> NDArray[np.int64]:
