@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ptycho_host.atomic import write_text
 from ptycho_host.components import Loss
@@ -28,6 +27,7 @@ from ptycho_host.runs.history import append_report, read_history
 from ptycho_host.runs.lock import working_in
 from ptycho_host.runs.product import write_product
 from ptycho_host.runs.provenance import environment
+from ptycho_host.training.sampling import GroupSampler
 from ptycho_host.workflows.assembly import Assembly, assemble
 from ptycho_host.workflows.evaluation import Evaluation, evaluate, held_out_agreement, training_figures
 from ptycho_host.workflows.publication import publish
@@ -86,13 +86,14 @@ def train(
     scan = _training_scan(planned, host)
     test = _test_scan(planned, host)
     components = planned.components
+    problem = _problem(config, components, scan)
     directory = RunDirectory.create(Path(out) if out is not None else None, config.generator.name)
     resolved = from_table(planned.as_table())
     with working_in(directory):
         write_text(directory.config, resolved.as_toml())
         facts = {"data_fingerprint": scan.fingerprint(), "config": resolved.as_table()}
         directory.write_json(directory.environment, environment(host, config.seed) | facts)
-        return _run(host, resolved, components, directory, scan, test, progress or SilentProgress(), resume=False)
+        return _run(host, resolved, components, directory, problem, test, progress or SilentProgress(), resume=False)
 
 
 def resume(
@@ -127,12 +128,13 @@ def resume(
                 f"the data of {directory.path} are not those it was started with; restore them or train anew."
             )
         test = _test_scan(planned, host)
+        problem = _problem(resolved, planned.components, scan)
         if found:
             write_text(directory.config, resolved.as_toml())
             told = [*provenance.get("changes", []), found]
             directory.write_json(directory.environment, provenance | {"config": resolved.as_table(), "changes": told})
         return _run(
-            host, resolved, planned.components, directory, scan, test, progress or SilentProgress(), resume=True
+            host, resolved, planned.components, directory, problem, test, progress or SilentProgress(), resume=True
         )
 
 
@@ -162,15 +164,33 @@ def _test_scan(planned: Plan, host: Host) -> Scan | None:
     return load_scan(data.test, host=host, cache=data.cache) if data.test is not None else None
 
 
-def _subsampled(training: NDArray[np.int64], config: RunConfig) -> NDArray[np.int64]:
-    count, seed = config.data.n_subsample, config.data.subsample_seed
-    if count is None:
-        return training
-    if count > len(training):
-        raise InputError(
-            f"data.n_subsample is {count}, and there are {len(training)} patterns to train on; ask for fewer."
-        )
-    return subsample(training, count, np.random.default_rng([config.seed if seed is None else seed, 2]))
+def _problem(config: RunConfig, components: Components, scan: Scan) -> TrainingProblem:
+    """What is to be learned from the scan; raises InputError when it cannot be drawn as the options ask."""
+    training, held_out = hold_out(
+        scan.positions, config.train.validation_fraction, np.random.default_rng([config.seed, 1])
+    )
+    data = config.data
+    if data.n_subsample is not None:
+        if data.n_subsample > len(training):
+            raise InputError(
+                f"data.n_subsample is {data.n_subsample}, and there are {len(training)} patterns to train on; "
+                "ask for fewer."
+            )
+        seed = config.seed if data.subsample_seed is None else data.subsample_seed
+        training = subsample(training, data.n_subsample, np.random.default_rng([seed, 2]))
+    problem = TrainingProblem(
+        scan=scan,
+        training=training,
+        held_out=held_out,
+        scale=IntensityScale.of(scan),
+        options=config.train,
+        seed=config.seed,
+        supervised=components.supervised,
+        channels=data.gridsize**2,
+    )
+    # Engines draw groups in this way: what they would refuse is refused before anything is written.
+    GroupSampler.for_problem(problem)
+    return problem
 
 
 def _run(
@@ -178,7 +198,7 @@ def _run(
     config: RunConfig,
     components: Components,
     directory: RunDirectory,
-    scan: Scan,
+    problem: TrainingProblem,
     test: Scan | None,
     progress: Progress,
     *,
@@ -188,16 +208,12 @@ def _run(
     try:
         engine: TrainingEngine = components.engine.build()
         context = _Context(host, directory, progress, resume)
-        training, held_out = hold_out(
-            scan.positions, config.train.validation_fraction, np.random.default_rng([config.seed, 1])
-        )
-        training = _subsampled(training, config)
-        bundle = _train(engine, config, components, scan, training, held_out, context)
+        bundle = _train(engine, components, problem, context)
         save_bundle(bundle, directory.bundle)
-        target = test or scan
+        target = test or problem.scan
         refine = components.refiner.build() if components.refiner is not None else None
         assembly = assemble(engine, bundle, target, components.stitcher.build(), progress, refine)
-        unseen = held_out_agreement(engine, bundle, scan, held_out)
+        unseen = held_out_agreement(engine, bundle, problem.scan, problem.held_out)
         evaluation = evaluate(assembly, target, training_figures(bundle), unseen)
         _write(directory, assembly, evaluation, target, config)
         host.notify(
@@ -217,28 +233,11 @@ def _run(
     return Run(directory, host)
 
 
-def _train(
-    engine: TrainingEngine,
-    config: RunConfig,
-    components: Components,
-    scan: Scan,
-    training: NDArray[np.int64],
-    held_out: NDArray[np.int64],
-    context: _Context,
-) -> Bundle:
-    problem = TrainingProblem(
-        scan=scan,
-        training=training,
-        held_out=held_out,
-        scale=IntensityScale.of(scan),
-        options=config.train,
-        seed=config.seed,
-        supervised=components.supervised,
-        channels=config.data.gridsize**2,
-    )
+def _train(engine: TrainingEngine, components: Components, problem: TrainingProblem, context: _Context) -> Bundle:
     chosen = TrainingComponents(components.generator, components.build_losses(), components.clipper.build())
     bundle = engine.train(problem, chosen, context)
-    facts = {"scan": scan.name, "data_fingerprint": scan.fingerprint(), "seed": config.seed}
+    scan = problem.scan
+    facts = {"scan": scan.name, "data_fingerprint": scan.fingerprint(), "seed": problem.seed}
     return replace(bundle, facts={**facts, **bundle.facts})
 
 
