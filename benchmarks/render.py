@@ -168,12 +168,38 @@ def throughput(results: Results) -> str:
     )
 
 
+def streaming(results: Results) -> str:
+    ratio, reading = results["file_over_memory"], results["reading"]["patterns_per_second"]
+    return (
+        f"Patterns of {results['pixels']} × {results['pixels']} over one object of {results['object']} × "
+        f"{results['object']}, one epoch of a small `stable_hybrid` on one thread, `{results['stitcher']}` stitching, "
+        f"a cache of {results['cache_mib']:.0f} MiB; memory over the imports.\n\n"
+        + table(
+            ["patterns", "file, MiB", "memory, MiB", "training, patterns/s", "reconstruction, patterns/s"],
+            [
+                [
+                    f"{row['scan']['patterns']:,}",
+                    f"{row['scan']['file_mib']:.0f}",
+                    f"{row['memory_over_imports_mib']:.0f}",
+                    f"{row['training_patterns_per_second']:.0f}",
+                    f"{row['reconstruction_patterns_per_second']:.0f}",
+                ]
+                for row in results["rows"]
+            ],
+        )
+        + f"\n\nFrom the file over from memory: training {ratio['training']:.2f}, reconstruction "
+        f"{ratio['reconstruction']:.2f}; if nothing were read ahead, {ratio['without_overlap']:.2f} (CPU seconds). "
+        f"Reading alone: {reading['in_order']:.0f} patterns/s in order, {reading['at_random']:.0f} at random."
+    )
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "demo": ("The demo", demo),
     "siemens_star": ("Measured X-rays", siemens_star),
     "lift": ("The back-projection lift pays", lift),
     "collapse": ("No collapse", collapse),
     "throughput": ("Throughput and memory", throughput),
+    "streaming": ("Scans larger than memory", streaming),
 }
 
 
