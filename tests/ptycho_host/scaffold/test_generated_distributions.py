@@ -117,9 +117,11 @@ def trained(section: str, flag: str, setting: str) -> Use:
         option, _, value = setting.partition("=")
         network = "" if flag == "generator" else NETWORKS[made.blueprint.backend or "torch"]
         ptycho(f"train {SMALL} {network} --{flag} {made.names.component} --set {section}.{setting}")
-        config = tomllib.loads((folder / "run" / "config.toml").read_text(encoding="utf-8"))
-        assert config[section]["name"] == made.names.component
-        assert config[section][option] == json.loads(value)
+        chosen = tomllib.loads((folder / "run" / "config.toml").read_text(encoding="utf-8"))[section]
+        assert chosen["name"] == made.names.component
+        # A loss may be a sum, so the options of each term stand under its name.
+        options = chosen[made.names.component] if section == "loss" else chosen
+        assert options[option] == json.loads(value)
         assert (folder / "run" / "report.html").is_file()
 
     return use
