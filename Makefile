@@ -10,7 +10,7 @@ DEMO := $(filter-out ptycho_contrib_tf,$(DISTRIBUTIONS))
 editable = $(foreach distribution,$(1),-e ./$(distribution))
 # One process a core, each with one thread: threads of several processes would wait for each other's cores.
 PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadscope
 
 .PHONY: demo test quick lint docs docs-check bench clean
 

@@ -10,8 +10,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from packaging.utils import canonicalize_name
@@ -26,20 +27,22 @@ DISTRIBUTIONS = [
 ]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For several processes (`pytest -n 2 --dist loadgroup`): what shares environments stays in one, and begins.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For several processes: modules and classes stay whole, and all that shares environments goes to one process."""
+    from xdist.scheduler import LoadScopeScheduling
 
-    All others go class by class and module by module, for the sake of their fixtures.
-    """
-    for item in items:
-        together = "environments" if _needs_environments(item) else item.nodeid.partition("[")[0].rpartition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(together))
-    items.sort(key=_needs_environments, reverse=True)
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            scope: str = super()._split_scope(nodeid)
+            return "environments" if _shares_environments(nodeid.partition("::")[0]) else scope
+
+    return Scheduling(config, log)
 
 
-def _needs_environments(item: pytest.Item) -> bool:
-    return "wheelhouse" in getattr(item, "fixturenames", ())
+@cache
+def _shares_environments(module: str) -> bool:
+    return "wheelhouse" in (text := (ROOT / module).read_text(encoding="utf-8")) or "fresh_environment" in text
 
 
 @dataclass(frozen=True)
