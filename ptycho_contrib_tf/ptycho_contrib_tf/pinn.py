@@ -165,20 +165,21 @@ def build(
     amplitude_activation: AmplitudeActivation = "sigmoid",
     amplitude_gain: AmplitudeGain = 2.0,
     input_transform: InputTransform = "none",
-    lift: Lift = "none",
+    lift: Lift = "backprojection",
 ) -> keras.Model:
     """An encoder that halves N to about 8 pixels, and two decoders that end with half of N.
 
     The filters double from halving to halving up to 128 times `n_filters_scale`; those of the decoders fall from half
-    of that to 32 times it. With C = 1, `probe_big` and scale 2 there are 2,331,772 weights at N = 64 and 4,661,212 at
-    N = 128, as in the reference system.
+    of that to 32 times it. With C = 1, `probe_big`, scale 2 and no lift there are 2,331,772 weights at N = 64 and
+    4,661,212 at N = 128: that is the reference system's network. It needs many epochs before its predictions differ
+    from pattern to pattern at all, so the lift is the default.
 
-    Gain. There a sigmoid gave amplitudes up to 1 and a trained factor did the rest. In model units a uniform object
+    Gain. In the reference system a sigmoid gave amplitudes up to 1 and a trained factor did the rest. In model units a uniform object
     of modulus 1 explains the mean pattern, so anything with contrast has larger moduli somewhere. With a gain of 2 the
     untrained sigmoid, one half, is that uniform object, and no modulus beyond 2 can be reached: raise the gain or
     choose "softplus" for an object that is mostly dark.
 
-    With the lift, the arms end linearly in the real and imaginary part of what is added to the back-projection, and
+    With the lift, activation and gain do not matter: the arms end linearly in the real and imaginary part of what is added to the back-projection, and
     start at zero: the untrained network gives the back-projection itself.
 
     The reference system also merged overlapping patches here (`object.big`); the engine does that for any generator.

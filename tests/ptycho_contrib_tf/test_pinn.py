@@ -33,8 +33,13 @@ def inputs(pixels: int, channels: int = 1, batch: int = 2, seed: int = 0) -> Gen
     return GeneratorInputs(tf.constant(amplitude), tf.constant(initial))
 
 
+def network(shape: PatchShape, **options: Any) -> keras.Model:
+    """The reference system's network, unless a lift is asked for."""
+    return build(shape, **{"lift": "none", **options})
+
+
 def called(pixels: int, channels: int = 1, **options: Any) -> keras.Model:
-    generator = build(PatchShape(pixels, channels), **options)
+    generator = network(PatchShape(pixels, channels), **options)
     generator(inputs=inputs(pixels, channels, batch=1))
     return generator
 
@@ -58,7 +63,7 @@ def test_the_border_costs_what_its_layers_hold():
 @settings(max_examples=20, deadline=None)
 def test_patches_have_the_shape_of_the_patterns_at_every_size(pixels, channels, kind):
     seen = inputs(pixels, channels)
-    patches = build(PatchShape(pixels, channels), **SMALL, **kind)(inputs=seen)
+    patches = network(PatchShape(pixels, channels), **SMALL, **kind)(inputs=seen)
     assert patches.shape == seen.amplitude.shape
     assert patches.dtype == tf.complex64
 
@@ -67,7 +72,7 @@ def test_patches_have_the_shape_of_the_patterns_at_every_size(pixels, channels, 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_size_in_use_gains_or_loses_a_pixel(pixels, kind):
     seen = inputs(pixels, 4, batch=1)
-    assert build(PatchShape(pixels, 4), **SMALL, **kind)(inputs=seen).shape == seen.amplitude.shape
+    assert network(PatchShape(pixels, 4), **SMALL, **kind)(inputs=seen).shape == seen.amplitude.shape
 
 
 @given(pixels=st.integers(1, 600), times=st.integers(1, 6))
@@ -94,16 +99,16 @@ def test_the_object_is_zero_outside_the_middle_unless_there_is_a_border():
     seen = inputs(32)
     outside = np.ones((32, 32), bool)
     outside[8:24, 8:24] = False
-    padded = build(PatchShape(32), **SMALL, probe_big=False)(inputs=seen).numpy()
+    padded = network(PatchShape(32), **SMALL, probe_big=False)(inputs=seen).numpy()
     assert (padded[..., outside] == 0).all()
     assert (padded[..., ~outside] != 0).all()
-    bordered = build(PatchShape(32), **SMALL)(inputs=seen).numpy()
+    bordered = network(PatchShape(32), **SMALL)(inputs=seen).numpy()
     assert (bordered[..., outside] != 0).mean() > 0.9
 
 
 @pytest.mark.parametrize("gain", [1.0, 2.5])
 def test_the_gain_bounds_the_amplitude_and_the_untrained_network_is_half_of_it(gain):
-    generator = build(PatchShape(32), **SMALL, probe_big=False, amplitude_gain=gain)
+    generator = network(PatchShape(32), **SMALL, probe_big=False, amplitude_gain=gain)
     seen = inputs(32)
     generator(inputs=seen)
     loud = {weight.path: 30 * weight for weight in generator.weights}
@@ -118,7 +123,7 @@ def test_the_gain_bounds_the_amplitude_and_the_untrained_network_is_half_of_it(g
 
 @pytest.mark.parametrize("activation", ["sigmoid", "swish", "softplus", "relu"])
 def test_the_amplitude_is_that_of_its_activation(activation):
-    generator = build(PatchShape(16), **SMALL, pad_object=False, amplitude_activation=activation, amplitude_gain=3.0)
+    generator = network(PatchShape(16), **SMALL, pad_object=False, amplitude_activation=activation, amplitude_gain=3.0)
     seen = inputs(16)
     generator(inputs=seen)
     last = generator.amplitude.ending.last
@@ -131,7 +136,7 @@ def test_the_amplitude_is_that_of_its_activation(activation):
 
 
 def test_a_phase_stays_within_a_turn_and_reaches_all_of_it():
-    generator = build(PatchShape(16), **SMALL, pad_object=False)
+    generator = network(PatchShape(16), **SMALL, pad_object=False)
     seen = inputs(16)
     generator(inputs=seen)
     last = generator.phase.ending.last
@@ -147,7 +152,7 @@ def test_a_phase_stays_within_a_turn_and_reaches_all_of_it():
 @pytest.mark.parametrize("channels", [1, 4])
 def test_a_lifted_network_starts_as_the_back_projection_and_learns(channels, kind):
     seen = inputs(16, channels)
-    generator = build(PatchShape(16, channels), **SMALL, **kind, lift="backprojection")
+    generator = network(PatchShape(16, channels), **SMALL, **kind, lift="backprojection")
     assert np.array_equal(generator(inputs=seen), seen.initial)
     target = tf.constant(inputs(16, channels, seed=1).initial)
 
@@ -167,7 +172,7 @@ def test_a_lifted_network_starts_as_the_back_projection_and_learns(channels, kin
 
 def test_a_lifted_network_sees_the_back_projection():
     seen = inputs(16)
-    generator = build(PatchShape(16), **SMALL, lift="backprojection")
+    generator = network(PatchShape(16), **SMALL, lift="backprojection")
     generator(inputs=seen)
     other = inputs(16, seed=1)
     features = [
@@ -184,7 +189,7 @@ def test_a_lifted_network_sees_the_back_projection():
 @pytest.mark.parametrize("lift", ["none", "backprojection"])
 def test_compiled_and_traced_it_gives_what_it_gives_eagerly(transform, lift):
     seen = inputs(16, 2)
-    generator = build(PatchShape(16, 2), **SMALL, input_transform=transform, lift=lift)
+    generator = network(PatchShape(16, 2), **SMALL, input_transform=transform, lift=lift)
     eager = generator(inputs=seen)
 
     @tf.function(jit_compile=True, autograph=False)
@@ -198,7 +203,7 @@ def test_compiled_and_traced_it_gives_what_it_gives_eagerly(transform, lift):
 @pytest.mark.parametrize("transform", ["none", "sqrt", "log1p"])
 def test_a_pattern_does_not_change_its_neighbours_in_the_batch(transform):
     seen = inputs(16, batch=3)
-    generator = build(PatchShape(16), **SMALL, input_transform=transform)
+    generator = network(PatchShape(16), **SMALL, input_transform=transform)
     together = generator(inputs=seen)
     alone = generator(inputs=GeneratorInputs(seen.amplitude[1:2], seen.initial[1:2]))
     np.testing.assert_allclose(together[1:2], alone, rtol=1e-4, atol=1e-5)
@@ -234,7 +239,7 @@ def test_in_half_precision_the_last_layers_are_exact():
 
 def test_patterns_that_are_too_small_are_refused_in_one_sentence():
     with pytest.raises(OptionError, match="'pinn' needs patterns of 8 x 8 pixels or more, not 4 x 4"):
-        build(PatchShape(4))
+        network(PatchShape(4))
 
 
 def test_every_option_is_described():
