@@ -30,8 +30,10 @@ LOAD_VARIABLE = "PTYCHO_LOAD_PLUGINS"
 
 HOST_DISTRIBUTION = "ptycho-host"
 
-SLOW = 2.0
-"""Seconds of loading from which on a plugin is named: nobody shall wait for `ptycho --help` without knowing why."""
+SLOW = 5.0
+"""Seconds of loading from which on a plugin is named: nobody shall wait for `ptycho --help` without knowing why.
+
+A busy machine takes its time with innocent ones too."""
 
 PLURALS = {kind: f"ptycho_{kind}s" if kind != "loss" else "ptycho_losses" for kind in KINDS}
 """The hook that brings each kind of component."""

@@ -123,7 +123,7 @@ AT_START = {
     "takes part already as …": Case(hook("return []"), "a = PACKAGE.plugin\nb = PACKAGE.plugin"),
     "is written for version … of the plugin API": Case("ptycho_api = 99\n" + hook("return []")),
     "ptycho_api is …, where a whole number is due": Case("ptycho_api = 'new'\n" + hook("return []")),
-    "took … s to load": Case("import time; time.sleep(2.1)\n" + hook("return []")),
+    "took … s to load": Case("import time; time.sleep(5.1)\n" + hook("return []")),
     "gave a warning: …": Case("import warnings; warnings.warn('old format')\n" + hook("return []")),
     "PTYCHO_LOAD_PLUGINS names …, which is no installed plugin": Case(
         hook("return []"), environment={"PTYCHO_LOAD_PLUGINS": "lab-good,lab-brokem"}
