@@ -52,15 +52,12 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "writer": {"keeps": ("truth", "geometry", "metadata")},
 }
 NARROW: dict[str, Any] = {"options": {"width": 6, "modes": 4}}
-HELD_PHASE: dict[str, Any] = {"gradient": "downhill"}  # the phase that aligns patch and truth is held constant
 SPECIFIC: dict[tuple[str, str], dict[str, Any]] = {
     ("engine", "fabric"): {"generator": "stable_hybrid", "generator_options": {"width": 6}},
     ("engine", "keras"): {"generator": "pinn"},
     ("generator", "fno"): NARROW,
     ("generator", "hybrid"): NARROW,
     ("generator", "stable_hybrid"): NARROW,
-    ("loss", "amplitude_phase"): HELD_PHASE,
-    ("loss", "object_mae"): HELD_PHASE,
 }
 
 

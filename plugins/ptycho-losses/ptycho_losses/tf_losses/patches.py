@@ -19,8 +19,14 @@ def weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
 def phase_aligned(patches: tf.Tensor, truth: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """Complex patches (B, C, N, N), each times the constant phase that brings it nearest to the truth.
 
-    Nearest in weighted least squares: the phase of sum w O* T. It is held constant, so no gradient passes it.
+    Nearest in weighted least squares: the phase of sum w O* T. The gradient passes it, so that none of it goes along
+    a constant phase of the patch: there it would have nothing to settle against, and push weights on and on.
     """
     products = tf.cast(weights, patches.dtype) * tf.math.conj(patches) * truth
-    angle = tf.math.angle(tf.reduce_sum(products, axis=(-2, -1), keepdims=True))
-    return patches * tf.stop_gradient(tf.complex(tf.cos(angle), tf.sin(angle)))
+    phase = angle(tf.reduce_sum(products, axis=(-2, -1), keepdims=True))
+    return patches * tf.complex(tf.cos(phase), tf.sin(phase))
+
+
+def angle(values: tf.Tensor) -> tf.Tensor:
+    """Phase of complex values, real; 0 at zero, and the gradient with it, where TensorFlow's is not a number."""
+    return tf.math.angle(tf.where(tf.equal(values, 0), tf.ones_like(values), values))

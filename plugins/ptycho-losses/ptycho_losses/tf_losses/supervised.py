@@ -7,7 +7,7 @@ import tensorflow as tf
 from ptycho_host.contracts import ForwardResult, LossFunction, Measurement
 from ptycho_losses.checks import require_same_shape, true_patches
 from ptycho_losses.options import PHASE_WEIGHT, PhaseWeight
-from ptycho_losses.tf_losses.patches import illumination, phase_aligned, weighted_mean
+from ptycho_losses.tf_losses.patches import angle, illumination, phase_aligned, weighted_mean
 
 
 def object_mae() -> LossFunction:
@@ -39,9 +39,7 @@ def amplitude_phase(*, phase_weight: PhaseWeight = PHASE_WEIGHT) -> LossFunction
         weights = illumination(prediction.probe)
         patches = phase_aligned(prediction.object_patches, truth, weights)
         modulus_error = tf.abs(tf.abs(patches) - tf.abs(truth))
-        difference = patches * tf.math.conj(truth)
-        # The gradient of the angle of zero is not a number.
-        phase_error = tf.abs(tf.math.angle(tf.where(tf.equal(difference, 0), tf.ones_like(difference), difference)))
+        phase_error = tf.abs(angle(patches * tf.math.conj(truth)))
         return weighted_mean(modulus_error + phase_weight * phase_error, weights)
 
     return loss

@@ -19,7 +19,8 @@ def weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 def phase_aligned(patches: torch.Tensor, truth: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Complex patches (B, C, N, N), each times the constant phase that brings it nearest to the truth.
 
-    Nearest in weighted least squares: the phase of sum w O* T. It is held constant, so no gradient passes it.
+    Nearest in weighted least squares: the phase of sum w O* T. The gradient passes it, so that none of it goes along
+    a constant phase of the patch: there it would have nothing to settle against, and push weights on and on.
     """
-    overlap = (weights * patches.detach().conj() * truth).sum(dim=(-2, -1), keepdim=True)
+    overlap = (weights * patches.conj() * truth).sum(dim=(-2, -1), keepdim=True)
     return patches * torch.polar(torch.ones_like(overlap.real), overlap.angle())
