@@ -174,13 +174,13 @@ def build(
     4,661,212 at N = 128: that is the reference system's network. It needs many epochs before its predictions differ
     from pattern to pattern at all, so the lift is the default.
 
-    Gain. In the reference system a sigmoid gave amplitudes up to 1 and a trained factor did the rest. In model units a uniform object
-    of modulus 1 explains the mean pattern, so anything with contrast has larger moduli somewhere. With a gain of 2 the
-    untrained sigmoid, one half, is that uniform object, and no modulus beyond 2 can be reached: raise the gain or
-    choose "softplus" for an object that is mostly dark.
+    Gain. In the reference system a sigmoid gave amplitudes up to 1 and a trained factor did the rest. In model units a
+    uniform object of modulus 1 explains the mean pattern, so anything with contrast has larger moduli somewhere. With a
+    gain of 2 the untrained sigmoid, one half, is that uniform object, and no modulus beyond 2 can be reached: raise the
+    gain or choose "softplus" for an object that is mostly dark.
 
-    With the lift, activation and gain do not matter: the arms end linearly in the real and imaginary part of what is added to the back-projection, and
-    start at zero: the untrained network gives the back-projection itself.
+    With the lift, activation and gain do not matter: the arms end linearly in the real and imaginary part of what is
+    added to the back-projection, and start at zero, so that the untrained network gives the back-projection itself.
 
     The reference system also merged overlapping patches here (`object.big`); the engine does that for any generator.
     Raises OptionError for patterns of less than 8 pixels.
