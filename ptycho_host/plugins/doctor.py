@@ -18,9 +18,13 @@ from ptycho_host.plugins.registration import Registration
 
 
 def broken_components(host: Host) -> Iterator[Problem]:
-    """Components whose target cannot be imported, or whose options cannot be read; commands have none."""
+    """Components whose target cannot be imported, or whose options cannot be read; commands have none.
+
+    Those of a back-end without an engine are left alone: nobody can use them, and their library need not be there.
+    """
+    usable = {None, *(entry.component.backend for entry in host.registrations("engine"))}
     for entry in host.registrations():
-        if entry.component.kind == "command":
+        if entry.component.kind == "command" or entry.component.backend not in usable:
             continue
         try:
             OptionSchema(entry.load(), entry.label)

@@ -166,7 +166,7 @@ def test_the_doctor_has_nothing_to_say_about_the_projects_own_plugins(ptycho):
 
 
 def test_the_doctor_names_each_broken_thing_once_with_advice(ptycho, install, monkeypatch):
-    monkeypatch.setenv("PTYCHO_LOAD_PLUGINS", "lab-importer,lab-losses,ptycho-losses")
+    monkeypatch.setenv("PTYCHO_LOAD_PLUGINS", "lab-importer,lab-losses,ptycho-losses,ptycho-torch")
     install("lab-importer", "import a_package_nobody_has")
     install(
         "lab-losses",
