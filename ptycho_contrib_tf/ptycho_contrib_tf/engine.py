@@ -26,7 +26,6 @@ from ptycho_contrib_tf.weights import arrays_of, assign, network_weights
 from ptycho_contrib_tf.workbench import KerasWorkbench
 from ptycho_host.contracts import Bundle, PatchBatch, RunContext, TrainingComponents, TrainingProblem
 from ptycho_host.data.scan import Scan
-from ptycho_host.errors import BundleError
 from ptycho_host.training.loop import TrainingLoop
 from ptycho_host.training.sampling import GroupSampler, prediction_groups
 from ptycho_host.training.state import TrainingState
@@ -80,18 +79,13 @@ class KerasEngine:
 
     def predict(self, bundle: Bundle, scan: Scan) -> Iterator[PatchBatch]:
         """Object patches of all patterns in model units, in order; raises BundleError when bundle and scan misfit."""
-        pixels = bundle.shape.pixels
-        if scan.pixels != pixels:
-            raise BundleError(
-                f"the bundle was trained on patterns of {pixels} x {pixels} pixels, those of scan '{scan.name}' have "
-                f"{scan.pixels} x {scan.pixels}; train on patterns of that size."
-            )
+        groups = prediction_groups(bundle, scan)
         use_threads(self.threads)
         devices = Devices.choose(self.device)
         scale = bundle.scale.for_probe(scan.probe)
         feed = PatternFeed(scan, scale, bundle.shape.channels)
         forward = self._trained(bundle, scale.model_probe(scan.probe), devices)
-        return predict_patches(forward, feed, prediction_groups(bundle, scan), devices)
+        return predict_patches(forward, feed, groups, devices)
 
     def _trained(self, bundle: Bundle, probe: NDArray[np.complex64], devices: Devices) -> Forward:
         """The network of the bundle under a probe in model units; the last one is kept, with all that was compiled."""

@@ -82,9 +82,12 @@ class ScanChecker:
         raw: RawPatterns,
         convention: Convention | None = None,
         bad_pixels: BoolArray | None = None,
-        empty: Literal["refuse", "keep"] = "refuse",
+        empty: Literal["refuse", "drop", "keep"] = "refuse",
     ) -> StoredPatterns:
-        """Patterns (M, N, N) still in their file: shape and dtype are checked now, the values when they are read."""
+        """Patterns (M, N, N) still in their file: shape and dtype are checked now, the values when they are read.
+
+        To `drop` empty ones is the business of who has the whole scan: until then they are kept.
+        """
         key = self.amplitudes_key
         shape = raw.shape
         if len(shape) != 3 or shape[1] != shape[2]:
@@ -95,7 +98,8 @@ class ScanChecker:
             raise self.fail(key, f"has dtype {raw.dtype} where real numbers are due", "store it as real")
         if shape[0] == 0:
             raise self.fail(key, "is empty", "check how the file was made")
-        return StoredPatterns(raw, convention or Convention(), self.source, key, bad_pixels, empty)
+        kept: Literal["refuse", "keep"] = "refuse" if empty == "refuse" else "keep"
+        return StoredPatterns(raw, convention or Convention(), self.source, key, bad_pixels, kept)
 
     def bad_pixels(self, array: NDArray[Any], key: str, pixels: int) -> BoolArray | None:
         """(N, N) truth values, True where a pixel is bad; None if none is. Refuses masks that leave nothing."""

@@ -14,7 +14,7 @@ from ptycho_host.config import TrainOptions
 from ptycho_host.contracts import Bundle, TrainingProblem
 from ptycho_host.data.grouping import Arrangement, Lattice, Nearest, draw_groups, extents
 from ptycho_host.data.scan import Scan
-from ptycho_host.errors import InputError, quoted
+from ptycho_host.errors import BundleError, InputError, quoted
 from ptycho_host.physics.illumination import probe_diameter
 
 Indices = NDArray[np.int64]
@@ -122,9 +122,15 @@ def steps_of(groups: Indices, batch_size: int, accumulate: int = 1, rank: int = 
 def prediction_groups(bundle: Bundle, scan: Scan) -> Indices:
     """What the generator sees of each pattern of `scan`: groups (M, C), the pattern first, neighbours as in training.
 
-    Raises InputError when the scan has fewer patterns than a group.
+    Raises BundleError when the patterns have another size than those of training, InputError when the scan has fewer
+    of them than a group.
     """
-    channels = bundle.shape.channels
+    pixels, channels = bundle.shape.pixels, bundle.shape.channels
+    if scan.pixels != pixels:
+        raise BundleError(
+            f"the bundle was trained on patterns of {pixels} x {pixels} pixels, those of scan '{scan.name}' have "
+            f"{scan.pixels} x {scan.pixels}; train on patterns of that size."
+        )
     if channels > scan.count:
         raise InputError(
             f"the run was trained on groups of {channels} patterns and scan '{scan.name}' has {scan.count}; "

@@ -50,7 +50,7 @@ class ExportReader:
                 if key != "diff3d" and (key in named or archive.is_plain(key))
             }
         bad = check.bad_pixels(arrays["bad_pixels"], "bad_pixels", raw.shape[-1])
-        patterns = check.patterns(raw, self._convention, bad, "refuse" if self._empty == "refuse" else "keep")
+        patterns = check.patterns(raw, self._convention, bad, self._empty)
         if not isinstance(raw, LoadedPatterns):
             patterns.look_through()
         others = {key: array for key, array in arrays.items() if key == "scan_index" or key not in named}

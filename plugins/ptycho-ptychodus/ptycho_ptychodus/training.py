@@ -43,7 +43,7 @@ class TrainingReader:
         with open_hdf5(path) as source:
             raw = source.patterns("patterns")
             bad = check.bad_pixels(source.array("bad_pixels"), "bad_pixels", raw.shape[-1])
-            patterns = check.patterns(raw, self._convention, bad, "refuse" if self._empty == "refuse" else "keep")
+            patterns = check.patterns(raw, self._convention, bad, self._empty)
             y, x = (source.array(f"probe_position_{axis}_px").ravel() for axis in "yx")
             height, width, energy, distance = (check.positive(source.array(name), name, 1)[0] for name in LENGTHS)
             made_up = bool(np.array_equal(source.attribute(OURS, "object"), "none"))

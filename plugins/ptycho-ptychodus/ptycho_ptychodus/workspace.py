@@ -70,7 +70,7 @@ class WorkspaceReader:
             masked = source.optional("bad_pixels")
             if masked is not None and len(raw.shape) == 3:
                 bad = check.bad_pixels(masked, "bad_pixels", raw.shape[-1])
-            patterns = check.patterns(raw, self._convention, bad, "refuse" if self._empty == "refuse" else "keep")
+            patterns = check.patterns(raw, self._convention, bad, self._empty)
             count, pixels = patterns.shape[0], patterns.shape[-1]
             indexes = _indexes(source, "indexes", check, count)
         with open_hdf5(product) as source:

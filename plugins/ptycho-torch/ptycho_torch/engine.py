@@ -13,7 +13,7 @@ from torch import nn
 
 from ptycho_host.contracts import Bundle, PatchBatch, RunContext, TrainingComponents, TrainingProblem
 from ptycho_host.data.scan import Scan
-from ptycho_host.errors import BundleError, InputError
+from ptycho_host.errors import InputError
 from ptycho_host.training.loop import TrainingLoop
 from ptycho_host.training.sampling import GroupSampler, prediction_groups
 from ptycho_host.training.state import TrainingState
@@ -64,12 +64,7 @@ class FabricEngine:
 
     def predict(self, bundle: Bundle, scan: Scan) -> Iterator[PatchBatch]:
         """Object patches of all patterns in model units, in order; raises BundleError when bundle and scan misfit."""
-        pixels = bundle.shape.pixels
-        if scan.pixels != pixels:
-            raise BundleError(
-                f"the bundle was trained on patterns of {pixels} x {pixels} pixels, those of scan '{scan.name}' have "
-                f"{scan.pixels} x {scan.pixels}; train on patterns of that size."
-            )
+        groups = prediction_groups(bundle, scan)
         fabric = self._fabric(devices=1, nodes=1)
         batch = self.prediction_batch or (ON_CPU if fabric.device.type == "cpu" else ON_GPU)
         with own_randomness(0, fabric.device):
@@ -77,7 +72,7 @@ class FabricEngine:
         load_weights(generator, bundle.weights)
         network = fabric.setup_module(PatternNetwork(generator))
         feed = PatternFeed(scan, bundle.scale.for_probe(scan.probe), fabric.device)
-        return predict_patches(network, feed, prediction_groups(bundle, scan), batch, self.threads)
+        return predict_patches(network, feed, groups, batch, self.threads)
 
     def workbench(self) -> TorchWorkbench:
         """Single components on one device, in the engine's precision."""

@@ -93,7 +93,7 @@ class CxiReader:
             check = ScanChecker(str(path), data, "probe", (translation, translation))
             raw = source.patterns(data)
             bad = _bad_pixels(source, check, raw.shape)
-            patterns = check.patterns(raw, self._convention, bad, "refuse" if self._empty == "refuse" else "keep")
+            patterns = check.patterns(raw, self._convention, bad, self._empty)
             geometry = _geometry(source, check, patterns.shape[-1])
             positions = self._positions(source, check, translation, geometry, patterns.shape)
             obj = source.optional("entry_1/image_2/data") if OURS in source.root else None

@@ -68,7 +68,7 @@ class Hdf5Reader:
             raw = source.patterns("amplitudes")
             masked = source.optional("bad_pixels")
             bad = None if masked is None else check.bad_pixels(masked, "bad_pixels", raw.shape[-1])
-            patterns = check.patterns(raw, bad_pixels=bad, empty="refuse" if self._empty == "refuse" else "keep")
+            patterns = check.patterns(raw, bad_pixels=bad, empty=self._empty)
             positions = source.array("positions")
             if positions.ndim != 2 or positions.shape[1] != 2:
                 raise check.fail("positions", f"has shape {positions.shape}", "it must be (M, 2), y and x")

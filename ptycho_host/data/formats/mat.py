@@ -121,7 +121,7 @@ class MatReader:
                 key = self._bad_pixels or "bad_pixels"
                 bad = check.bad_pixels(source.array(key).T, key, raw.shape[-1])
             convention = Convention(told["values"], told["zero_frequency"], transposed=True, negative=self._negative)
-            patterns = check.patterns(raw, convention, bad, "refuse" if self._empty == "refuse" else "keep")
+            patterns = check.patterns(raw, convention, bad, self._empty)
             pixels = patterns.shape[-1]
             shift = (pixels / 2 if told["position_of"] == "corner" else 0) - told["first_pixel"]
             obj = self._object or ("object" if ours and source.dataset("object") is not None else None)

@@ -68,7 +68,7 @@ class NpzReader:
         bad = None
         if "badPixels" in arrays and len(raw.shape) == 3:
             bad = check.bad_pixels(arrays["badPixels"], "badPixels", raw.shape[-1])
-        patterns = check.patterns(raw, bad_pixels=bad, empty="refuse" if self._empty == "refuse" else "keep")
+        patterns = check.patterns(raw, bad_pixels=bad, empty=self._empty)
         if not isinstance(raw, LoadedPatterns):
             patterns.look_through()
         others = {key: array for key, array in arrays.items() if key not in (*REQUIRED, *OPTIONAL)}

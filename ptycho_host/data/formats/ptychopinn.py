@@ -88,7 +88,7 @@ class PtychopinnReader:
         if "badPixels" in arrays and len(raw.shape) == 3:
             bad = check.bad_pixels(arrays["badPixels"], "badPixels", raw.shape[-1])
         convention = Convention(values, self._zero_frequency, negative=self._negative)
-        patterns = check.patterns(raw, convention, bad, "refuse" if self._empty == "refuse" else "keep")
+        patterns = check.patterns(raw, convention, bad, self._empty)
         if not isinstance(raw, LoadedPatterns):
             patterns.look_through()
         others = {name: array for name, array in arrays.items() if name not in named}
