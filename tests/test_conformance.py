@@ -52,11 +52,14 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "writer": {"keeps": ("truth", "geometry", "metadata")},
 }
 NARROW: dict[str, Any] = {"options": {"width": 6, "modes": 4}}
+SMALL_FILTERS: dict[str, Any] = {"n_filters_scale": 0.25}
 SPECIFIC: dict[tuple[str, str], dict[str, Any]] = {
     ("engine", "fabric"): {"generator": "stable_hybrid", "generator_options": {"width": 6}},
-    ("engine", "keras"): {"generator": "pinn"},
+    ("engine", "keras"): {"generator": "pinn", "generator_options": SMALL_FILTERS},
+    ("generator", "baseline"): {"options": SMALL_FILTERS},
     ("generator", "fno"): NARROW,
     ("generator", "hybrid"): NARROW,
+    ("generator", "pinn"): {"options": SMALL_FILTERS},
     ("generator", "stable_hybrid"): NARROW,
 }
 

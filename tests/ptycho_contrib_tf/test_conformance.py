@@ -1,28 +1,18 @@
-"""The engine keeps the contract of engines, with a small `pinn`; README's generator keeps that of generators."""
+"""The generator that the README shows keeps the contract of generators."""
 
 from __future__ import annotations
 
 import sys
 import types
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 
 from ptycho_host import Host, hookimpl
 from ptycho_host.components import Generator
-from ptycho_host.testing.engines import EngineConformance
 from ptycho_host.testing.generators import GeneratorConformance
 
 README = Path(__file__).parents[2] / "ptycho_contrib_tf" / "README.md"
-
-
-@pytest.mark.slow
-class TestKeras(EngineConformance):
-    name = "keras"
-    options: ClassVar[dict[str, Any]] = {"device": "cpu"}
-    generator = "pinn"
-    generator_options: ClassVar[dict[str, Any]] = {"n_filters_scale": 0.25}
 
 
 class Example:

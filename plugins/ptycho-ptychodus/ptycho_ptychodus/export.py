@@ -8,7 +8,7 @@ import numpy as np
 
 from ptycho_host.data.checks import ScanChecker
 from ptycho_host.data.conventions import Convention, EmptyOption, ModeOption, NegativeOption
-from ptycho_host.data.formats.archive import open_archive, shapes_of, write_archive
+from ptycho_host.data.formats.archive import CompressedOption, open_archive, shapes_of, write_archive
 from ptycho_host.data.formats.npz import OPTIONAL, contract_arrays, known_besides
 from ptycho_host.data.formats.reading import finished, split_extras
 from ptycho_host.data.patterns import LoadedPatterns
@@ -71,8 +71,8 @@ class ExportReader:
 class ExportWriter:
     """Writes the same arrays, block by block."""
 
-    def __init__(self, *, compressed: bool = False) -> None:
-        """`compressed` files are smaller; others are read piece by piece."""
+    def __init__(self, *, compressed: CompressedOption = False) -> None:
+        """Options of the writer."""
         self._compressed = compressed
 
     def write(self, scan: Scan, path: Path) -> None:

@@ -10,16 +10,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ptycho_host.atomic import replacing
 from ptycho_host.data.formats.budget import DEFLATE_AT_BEST, check_budget
 from ptycho_host.data.patterns import LoadedPatterns, RawPatterns, blocks
 from ptycho_host.data.scan import PatternSource
 from ptycho_host.errors import DataError
+
+CompressedOption: TypeAlias = Annotated[bool, Field(description="smaller, but no longer read piece by piece")]
 
 REMEDY = "store plain numbers with numpy.savez"
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ptycho_host.data.checks import ScanChecker
 from ptycho_host.data.conventions import EmptyOption, ModeOption
-from ptycho_host.data.formats.archive import NpzArchive, open_archive, shapes_of, write_archive
+from ptycho_host.data.formats.archive import CompressedOption, NpzArchive, open_archive, shapes_of, write_archive
 from ptycho_host.data.formats.reading import finished, split_extras
 from ptycho_host.data.patterns import LoadedPatterns
 from ptycho_host.data.scan import ExperimentGeometry, Scan
@@ -89,8 +89,8 @@ class NpzReader:
 class NpzWriter:
     """Writes the same keys; a truth becomes `objectGuess` with `objectGuessIsTruth` set."""
 
-    def __init__(self, *, compressed: bool = True) -> None:
-        """`compressed` files are smaller; others are read piece by piece."""
+    def __init__(self, *, compressed: CompressedOption = True) -> None:
+        """Options of the writer."""
         self._compressed = compressed
 
     def write(self, scan: Scan, path: Path) -> None:

@@ -26,7 +26,7 @@ from ptycho_host.data.conventions import (
     ValuesOption,
     ZeroFrequency,
 )
-from ptycho_host.data.formats.archive import NpzArchive, open_archive, shapes_of, write_archive
+from ptycho_host.data.formats.archive import CompressedOption, NpzArchive, open_archive, shapes_of, write_archive
 from ptycho_host.data.formats.npz import OPTIONAL, contract_arrays, is_contract, known_besides
 from ptycho_host.data.formats.reading import finished, split_extras
 from ptycho_host.data.patterns import LoadedPatterns
@@ -119,7 +119,7 @@ class PtychopinnWriter:
             Values, Field(description="write amplitudes, as PtychoPINN does, or intensities")
         ] = "amplitude",
         pattern_axis: Annotated[PatternAxis, Field(description="which axis counts the patterns")] = "first",
-        compressed: Annotated[bool, Field(description="smaller, but no longer read piece by piece")] = True,
+        compressed: CompressedOption = True,
     ) -> None:
         """Options of the writer."""
         self._values = values
