@@ -36,7 +36,7 @@ class Host:
         self._observers_warned: set[str] = set()
         self._manager = new_manager()
         for plugin in plugins:
-            self._add(Candidate.of_object(plugin))
+            self.add(plugin)
 
     @classmethod
     def discover(cls) -> Host:
@@ -48,6 +48,10 @@ class Host:
         for candidate in candidates:
             host._add(candidate)
         return host
+
+    def add(self, plugin: object) -> None:
+        """One more plugin, a module or an object with hooks: say, an observer that a program brings for its own runs."""
+        self._add(Candidate.of_object(plugin))
 
     @cached_property
     def catalogue(self) -> Catalogue:
