@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ptycho_host.configured import ConfiguredComponent
     from ptycho_host.data.scan import Scan
     from ptycho_host.physics.intensity import IntensityScale
+    from ptycho_host.processes import Processes, Total
     from ptycho_host.records import EpochReport
 
 Tensor: TypeAlias = Any
@@ -184,17 +185,34 @@ class PatchBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class RefinementEpoch:
+    """One pass of a refiner over all patterns, counted from 1.
+
+    residual: sum (a - A)^2 / sum A^2 over all good pixels, each pattern as it was met on the way. seconds: how long
+    the pass took.
+    """
+
+    epoch: int
+    residual: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reconstruction:
     """An assembled object.
 
     object: (H, W) complex64, zero where no patch contributed.
     coverage: (H, W) float32, summed weight of the patches on each pixel, largest value 1.
     notes: what the component wants said about it (number of disconnected parts, …).
+    probe: (N, N) complex64, what belongs to the object where it was refined too; None: the scan's.
+    refinement: how it went, where a refiner tells.
     """
 
     object: NDArray[np.complex64]
     coverage: NDArray[np.float32]
     notes: tuple[str, ...] = ()
+    probe: NDArray[np.complex64] | None = None
+    refinement: tuple[RefinementEpoch, ...] = ()
 
     @property
     def amplitude(self) -> NDArray[np.float32]:
@@ -235,11 +253,32 @@ class PatchStitcher(Protocol):
         ...
 
 
+@runtime_checkable
+class SharedStitcher(PatchStitcher, Protocol):
+    """A stitcher whose patches may come to several processes, a stretch of them to each: one that has this as well.
+
+    `begin` gets the whole canvas in all of them, and `finish` gives the whole object. What they must know of each
+    other is a sum over all processes.
+    """
+
+    def share(self, stretch: slice, total: Total) -> slice:
+        """Called after `begin`: the patches of `stretch`, and of no other process, are this one's to add up.
+
+        Returns which patches shall come, `stretch` or more. Each process calls `total` as often, in `another_pass`
+        and `finish`.
+        """
+        ...
+
+
 class RefineFunction(Protocol):
     """What a refiner factory returns."""
 
     def __call__(self, scan: Scan, start: Reconstruction, progress: Progress, /) -> Reconstruction:
-        """The object after some iterations from `start`, on the physical scale (probe and counts of the scan)."""
+        """The object after some iterations from `start`, on the physical scale (probe and counts of the scan).
+
+        A probe that was refined too comes with it, with the energy of the scan's. `ptycho train --refine-epochs N`
+        sets the option `epochs` of the factory.
+        """
         ...
 
 
@@ -411,6 +450,25 @@ class TrainingEngine(Protocol):
 
     def predict(self, bundle: Bundle, scan: Scan) -> Iterator[PatchBatch]:
         """Object patches in model units of all patterns of `scan`, in order, batch after batch."""
+        ...
+
+
+@runtime_checkable
+class SharedEngine(TrainingEngine, Protocol):
+    """An engine whose work several processes can share: one that has these methods as well.
+
+    All processes then call `train` with the same problem and get the same bundle; the first one writes checkpoints.
+    """
+
+    def processes(self) -> Processes:
+        """The processes that share the work. Those of a launcher are joined, others started: all run this program.
+
+        Called before anything is read or written. Raises InputError when there are not the devices asked for.
+        """
+        ...
+
+    def predict(self, bundle: Bundle, scan: Scan, share: slice = ...) -> Iterator[PatchBatch]:
+        """As `TrainingEngine.predict`, of the patterns of `share` only; it knows of no other process."""
         ...
 
 

@@ -10,9 +10,13 @@ from difflib import get_close_matches
 
 
 class PtychoError(Exception):
-    """A failure with a sentence for the user; exit code 1 unless a subclass says otherwise."""
+    """A failure with a sentence for the user; exit code 1 unless a subclass says otherwise.
+
+    told: whether another process of the same run says it already.
+    """
 
     exit_code = 1
+    told = False
 
 
 class RunFailedError(PtychoError):

@@ -42,9 +42,6 @@ class KerasSteps:
     stay outside: they take no time worth a longer compilation.
     """
 
-    rank = 0
-    world = 1
-
     def __init__(
         self,
         strategy: tf.distribute.Strategy,
@@ -159,17 +156,6 @@ class KerasSteps:
     def _moments(self) -> dict[str, keras.Variable]:
         # Their order is that of the variables; Keras' names for them count up with every optimiser.
         return {str(number): variable for number, variable in enumerate(self._optimiser.variables)}
-
-    def mean(self, value: float) -> float:
-        """The value: one process trains on all devices."""
-        return value
-
-    def agree(self, flag: bool) -> bool:
-        """The flag: one process trains on all devices."""
-        return flag
-
-    def barrier(self) -> None:
-        """Nothing to wait for: one process trains on all devices."""
 
 
 def _sum(before: tf.Tensor | None, gradient: tf.Tensor | None) -> tf.Tensor | None:

@@ -110,6 +110,8 @@ def main() -> None:
 
 
 def _end(error: PtychoError) -> None:
+    if error.told:
+        sys.exit(error.exit_code)
     if tracing():
         typer.echo(traceback_of(error).rstrip(), err=True)
     typer.echo(f"error: {error}", err=True)

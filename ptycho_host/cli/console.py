@@ -123,8 +123,11 @@ def _termination_as_interruption() -> Iterator[None]:
 
 
 def report_run(run: Run) -> None:
-    """The table of a finished run and where everything is."""
+    """The table of a finished run and where everything is; of several processes the first one speaks."""
     from ptycho_host.report.tables import print_results
+
+    if not run.processes.first:
+        return
 
     name = f"{run.config.generator.name} on {run.bundle.facts['scan']}"
     paths = (f"report  {run.directory.report}", f"object  {run.directory.reconstruction}", f"run     {run.path}")

@@ -19,6 +19,10 @@ def reconstruct(
         Path | None, typer.Option(help="Product file; default: RUN/reconstruction-<scan>.h5.", metavar="FILE")
     ] = None,
     stitch: Annotated[str | None, typer.Option(help="Stitcher instead of the run's own.", metavar="NAME")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other setting of the run, such as engine.devices=2.", metavar="KEY=VALUE"),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing product file.")] = False,
 ) -> None:
     """Reconstruct another scan with a trained run: one forward pass, stitched; no training."""
@@ -31,11 +35,13 @@ def reconstruct(
     target = out or run / f"reconstruction-{Path(data).stem}.h5"
     if target.suffix.lower() not in (".h5", ".hdf5"):
         raise InputError(f"{target}: products are HDF5; choose a name that ends in .h5.")
-    opened = Run.open(run, host=host_of(ctx))
+    opened = Run.open(run, host=host_of(ctx), settings=settings or ())
     check_new_file(target, force=force)
     with run_progress() as progress:
         done = reconstruct_to_file(
             opened, data, target, stitch=ComponentChoice(name=stitch) if stitch else None, progress=progress
         )
+    if done is None:
+        return
     lines = [*(f"note    {note}" for note in done.reconstruction.notes), f"object  {done.path}"]
     print_results(console(), {done.scan.name: done.evaluation.metrics.as_json()}, lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from ptycho_host.contracts import ClipReport, RunContext, Tensor, TrainingProblem
 from ptycho_host.errors import BundleError, RunFailedError
+from ptycho_host.processes import Processes
 from ptycho_host.records import EpochReport
+from ptycho_host.training.interruption import Interruption, interruption_noted
 from ptycho_host.training.sampling import GroupSampler, Indices, steps_of
 from ptycho_host.training.schedule import learning_rate
 from ptycho_host.training.state import Arrays, Snapshot, TrainingState, read_snapshot
@@ -26,11 +28,8 @@ SETBACKS = 2
 class TrainingSteps(Protocol):
     """What an engine supplies: a network and its optimiser, and what can be done with them.
 
-    `rank` of `world`: this process among those that train together.
+    Where several processes train together, gradients are averaged over them, and all have the same weights.
     """
-
-    rank: int
-    world: int
 
     def begin_epoch(self, seed: int, steps: Indices) -> None:
         """All random numbers of the epoch come from `seed`.
@@ -48,7 +47,10 @@ class TrainingSteps(Protocol):
         ...
 
     def pattern_loss(self, groups: Indices) -> float:
-        """Mean loss of groups (V, C) as the generator sees them, each pattern by itself, outside of training."""
+        """Mean loss of groups (V, C) as the generator sees them, each pattern by itself, outside of training.
+
+        It is asked for in all processes as often, each with groups of its own.
+        """
         ...
 
     def predicted_amplitudes(self, groups: Indices) -> NDArray[np.floating[Any]]:
@@ -63,28 +65,20 @@ class TrainingSteps(Protocol):
         """Put them back and forget all gradients; raises BundleError when they do not fit."""
         ...
 
-    def mean(self, value: float) -> float:
-        """The mean over all processes."""
-        ...
-
-    def agree(self, flag: bool) -> bool:
-        """What the first process says."""
-        ...
-
-    def barrier(self) -> None:
-        """Wait for all processes."""
-        ...
-
 
 @dataclass
 class TrainingLoop:
-    """Everything that an epoch needs; `state` is all that changes, apart from the tensors inside `steps`."""
+    """Everything that an epoch needs; `state` is all that changes, apart from the tensors inside `steps`.
+
+    Of several `processes` the first one writes; all take the same decisions, from figures that they share.
+    """
 
     problem: TrainingProblem
     steps: TrainingSteps
     sampler: GroupSampler
     run: RunContext
     state: TrainingState
+    processes: Processes = field(default_factory=Processes)
 
     def __post_init__(self) -> None:
         self.options = self.problem.options
@@ -94,18 +88,23 @@ class TrainingLoop:
         self._held_out = self._seen(self.problem.held_out, self.problem.held_out)
         self._watched = self._seen(spread_over(self.problem.training), self.problem.training)
         self._started = time.monotonic()
+        self._clock = 0.0
         self._counted = 0.0
+        self._interruption = Interruption()
         self._written = -math.inf
         self._unwritten: dict[Path, Snapshot] = {}
-        self._meter = ProgressMeter(self.run.progress, enabled=self.steps.rank == 0)
+        self._meter = ProgressMeter(self.run.progress, enabled=self.processes.first)
 
     def resume(self) -> None:
         """Go on from the last checkpoint, if there is one; raises BundleError when it belongs to another run."""
         if not self.last.exists():
             return
-        state = self._restore(self.last)
-        if state.seed != self.state.seed:
-            raise BundleError(f"{self.last} was trained with seed {state.seed}, not {self.state.seed}; keep the seed.")
+        with self.processes.together():
+            state = self._restore(self.last)
+            if state.seed != self.state.seed:
+                raise BundleError(
+                    f"{self.last} was trained with seed {state.seed}, not {self.state.seed}; keep the seed."
+                )
         self.state = state
 
     def train(self) -> None:
@@ -124,25 +123,32 @@ class TrainingLoop:
         if self.state.epoch == 0:
             self._keep(self.last)
         try:
-            while not (self._out_of_epochs() or self._out_of_time() or self._out_of_patience()):
-                try:
-                    self._finish_epoch(self._epoch())
-                except TrainingSetback as setback:
-                    self._go_back(setback)
+            with interruption_noted(self._interruption, enabled=self.processes.world > 1):
+                self._run_epochs()
         finally:
             # Also when the run is interrupted: all finished epochs are there to go on from.
             self._write()
         if self._out_of_patience():
-            self.steps.barrier()
+            self.processes.barrier()
             self._restore(self.best)
         self._meter.finish()
+
+    def _run_epochs(self) -> None:
+        self._keep_step()
+        while not (self._out_of_epochs() or self._out_of_time() or self._out_of_patience()):
+            try:
+                self._finish_epoch(self._epoch())
+            except TrainingSetback as setback:
+                self._go_back(setback)
+            self._keep_step()
 
     def _epoch(self) -> EpochReport:
         """One pass over the groups; raises TrainingSetback when loss or gradients stop being numbers."""
         started, state, steps = time.monotonic(), self.state, self.steps
         groups = self.sampler.groups(state.epoch)
-        batches = steps_of(groups, self.options.batch_size, self.options.accumulate, steps.rank, steps.world)
-        seeds = np.random.SeedSequence([state.seed, state.epoch, steps.rank])
+        rank, world = self.processes.rank, self.processes.world
+        batches = steps_of(groups, self.options.batch_size, self.options.accumulate, rank, world)
+        seeds = np.random.SeedSequence([state.seed, state.epoch, rank])
         steps.begin_epoch(int(seeds.generate_state(1)[0]), batches)
         losses: list[Tensor] = []
         reports: list[ClipReport] = []
@@ -154,12 +160,13 @@ class TrainingLoop:
             losses.append(loss)
             reports.append(report)
             self._advance(loss, len(batches))
+            self._keep_step()
             if self._out_of_time():
                 break
-        loss = steps.mean(float(np.mean([float(loss) for loss in losses])))
+        loss = self.processes.mean(float(np.mean([float(loss) for loss in losses])))
         if not math.isfinite(loss):
             raise TrainingSetback("the loss stopped being a number")
-        seen = len(losses) * batches[0].size * steps.world
+        seen = len(losses) * batches[0].size * world
         seconds = time.monotonic() - started
         state.patterns += seen
         return EpochReport(
@@ -184,7 +191,7 @@ class TrainingLoop:
     def _rate(self, fraction_of_epoch: float) -> float:
         progress = (self.state.epoch + fraction_of_epoch) / self.epochs if self.epochs is not None else 0.0
         if self.options.time_limit is not None:
-            progress = max(progress, self._seconds() / self.options.time_limit)
+            progress = max(progress, self._clock / self.options.time_limit)
         return learning_rate(self.options, progress, self.state.epoch, self.state.plateau) * self.state.rate_factor
 
     def _seen(self, anchors: Indices, among: Indices) -> Indices:
@@ -203,14 +210,18 @@ class TrainingLoop:
         held_out = self._held_out
         if len(held_out) == 0:
             return None
+        rank, world = self.processes.rank, self.processes.world
         together = max(1, self.options.batch_size // self.problem.channels)
-        batches = [held_out[first : first + together] for first in range(0, len(held_out), together)]
-        return sum(self.steps.pattern_loss(batch) * len(batch) for batch in batches) / len(held_out)
+        # As many batches for each process, whose networks may wait for each other: one without any takes part.
+        shares = np.array_split(held_out, world * math.ceil(len(held_out) / (together * world)))[rank::world]
+        losses = [self.steps.pattern_loss(share if len(share) else held_out[:1]) * len(share) for share in shares]
+        return self.processes.mean(sum(losses)) * world / len(held_out)
 
     def _collapsed(self) -> bool:
         scan, scale = self.problem.scan, self.problem.scale
         measured = scale.model_amplitude(scan.batch(self._watched[:, 0]))
-        return has_collapsed(self.steps.predicted_amplitudes(self._watched), measured, scale.amplitude)
+        collapsed = has_collapsed(self.steps.predicted_amplitudes(self._watched), measured, scale.amplitude)
+        return bool(self.processes.agreed(collapsed))
 
     def _finish_epoch(self, report: EpochReport) -> None:
         """Take the epoch's figures into the state, save it and report; a collapse may send training back instead."""
@@ -230,24 +241,25 @@ class TrainingLoop:
             state.best_loss, state.best_epoch = judged, report.epoch
             self._keep(self.best)
         self._keep(self.last)
-        # The history first: an epoch that is in it and not in the checkpoint is done again and replaces its line.
-        if self.steps.rank == 0:
-            self.run.epoch_finished(report)
-        if time.monotonic() - self._written >= self.options.checkpoint_interval:
-            self._write()
+        with self.processes.together():
+            # The history first: an epoch that is in it and not in the checkpoint is done again and replaces its line.
+            if self.processes.first:
+                self.run.epoch_finished(report)
+            if time.monotonic() - self._written >= self.options.checkpoint_interval:
+                self._write()
 
     def _go_back(self, setback: TrainingSetback) -> None:
         """Return to the last good epoch with half the rate; raises RunFailedError when that did not help before."""
         what = f"epoch {self.state.epoch + 1}: {setback}"
         setbacks, factor, seconds = self.state.setbacks + 1, self.state.rate_factor / 2, self._seconds()
-        if setbacks > SETBACKS:
-            raise RunFailedError(
-                f"{what}, as it did {SETBACKS} times before with twice the learning rate; "
-                "lower train.learning_rate or choose a stricter clipper."
-            )
+        with self.processes.together():
+            self._write()
+            if setbacks > SETBACKS:
+                raise RunFailedError(
+                    f"{what}, as it did {SETBACKS} times before with twice the learning rate; "
+                    "lower train.learning_rate or choose a stricter clipper."
+                )
         self._meter.note(f"{what}; going back to the last good epoch with half the learning rate")
-        self._write()
-        self.steps.barrier()
         self.state = self._restore(self.last)
         self.state.setbacks, self.state.rate_factor, self.state.seconds = setbacks, factor, seconds
 
@@ -258,7 +270,7 @@ class TrainingLoop:
 
     def _keep(self, path: Path) -> None:
         """Remember this moment for the checkpoint at `path`."""
-        if self.steps.rank == 0:
+        if self.processes.first:
             self._unwritten[path] = Snapshot.of(self.steps.snapshot(), self.state)
 
     def _write(self) -> None:
@@ -268,6 +280,15 @@ class TrainingLoop:
                 self._unwritten.pop(path).write(path)
         self._written = time.monotonic()
 
+    def _keep_step(self) -> None:
+        """Take the first process's time; raise KeyboardInterrupt when one of them has been interrupted."""
+        seconds = self._seconds() if self.processes.first else 0.0
+        came, self._clock = self.processes.total(np.array([float(self._interruption.came), seconds])).tolist()
+        if came:
+            with self.processes.together():
+                self._write()
+                raise KeyboardInterrupt
+
     def _seconds(self) -> float:
         return time.monotonic() - self._started
 
@@ -276,8 +297,7 @@ class TrainingLoop:
 
     def _out_of_time(self) -> bool:
         limit = self.options.time_limit
-        # All processes stop together, whatever their clocks say.
-        return limit is not None and self.steps.agree(self._seconds() >= limit)
+        return limit is not None and self._clock >= limit
 
     def _out_of_patience(self) -> bool:
         patience = self.options.patience

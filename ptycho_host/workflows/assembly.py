@@ -16,10 +16,13 @@ from ptycho_host.contracts import (
     Progress,
     Reconstruction,
     RefineFunction,
+    SharedEngine,
+    SharedStitcher,
     TrainingEngine,
 )
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
+from ptycho_host.processes import Processes, processes_of
 
 PATCH_MEMORY = 2**28
 """Bytes of predicted patches that are kept for a stitcher's second pass; beyond it they are predicted again."""
@@ -48,16 +51,22 @@ def assemble(
     progress: Progress,
     refine: RefineFunction | None = None,
 ) -> Assembly:
-    """The object of `scan`; raises InputError when the bundle was trained for patterns of another size."""
-    if scan.pixels != bundle.shape.pixels:
-        raise InputError(
-            f"scan '{scan.name}' has patterns of {scan.pixels} x {scan.pixels} pixels, the run was trained for "
-            f"{bundle.shape.pixels} x {bundle.shape.pixels}; crop or pad the patterns, or train anew."
-        )
-    # Sorted by y, a patch's neighbours come soon after it: stitchers that compare them need not hold the others.
-    ordered = scan.subset(np.lexsort((scan.positions[:, 1], scan.positions[:, 0])))
-    patches = _PatchSupply(engine, bundle, ordered, progress)
-    stitcher.begin(Canvas(scan.canvas_shape(), ordered.positions), scan.probe)
+    """The object of `scan`; raises InputError when the bundle was trained for patterns of another size.
+
+    Processes that share the engine's work predict and stitch a stretch of the scan each, and all get the object; where
+    the stitcher cannot be shared, each of them does the whole.
+    """
+    processes = processes_of(engine)
+    with processes.together():
+        if scan.pixels != bundle.shape.pixels:
+            raise InputError(
+                f"scan '{scan.name}' has patterns of {scan.pixels} x {scan.pixels} pixels, the run was trained for "
+                f"{bundle.shape.pixels} x {bundle.shape.pixels}; crop or pad the patterns, or train anew."
+            )
+        # Sorted by y, a patch's neighbours come soon after it: stitchers that compare them need not hold the others.
+        ordered = scan.subset(np.lexsort((scan.positions[:, 1], scan.positions[:, 0])))
+        stitcher.begin(Canvas(scan.canvas_shape(), ordered.positions), scan.probe)
+    patches = _PatchSupply(engine, bundle, ordered, progress, _share(stitcher, processes, ordered.count))
     started = perf_counter()
     while True:
         for batch in patches:
@@ -73,24 +82,36 @@ def assemble(
     return Assembly(result, patches.seconds, stitch_seconds, perf_counter() - started)
 
 
+def _share(stitcher: PatchStitcher, processes: Processes, count: int) -> slice | None:
+    """Which of `count` patches this process must predict; None for all."""
+    if processes.world == 1 or not isinstance(stitcher, SharedStitcher):
+        return None
+    return stitcher.share(processes.stretch(count), processes.total)
+
+
 class _PatchSupply:
     """The predicted patches as often as they are asked for, kept while they fit into PATCH_MEMORY."""
 
-    def __init__(self, engine: TrainingEngine, bundle: Bundle, scan: Scan, progress: Progress) -> None:
+    def __init__(
+        self, engine: TrainingEngine, bundle: Bundle, scan: Scan, progress: Progress, share: slice | None
+    ) -> None:
+        """`share`: which patterns, of an engine that can be shared; None for all."""
         self.seconds = 0.0
+        self._share = share
+        self._count = scan.count if share is None else share.stop - share.start
         self._engine = engine
         self._bundle = bundle
         self._scan = scan
         self._progress = progress
-        self._fits = scan.count * scan.pixels**2 * np.dtype(np.complex64).itemsize <= PATCH_MEMORY
+        self._fits = self._count * scan.pixels**2 * np.dtype(np.complex64).itemsize <= PATCH_MEMORY
         self._kept: list[PatchBatch] = []
 
     def __iter__(self) -> Iterator[PatchBatch]:
         if self._kept:
             yield from self._kept
             return
-        self._progress.start("reconstructing", self._scan.count, "patterns")
-        source = iter(self._engine.predict(self._bundle, self._scan))
+        self._progress.start("reconstructing", self._count, "patterns")
+        source = iter(self._predicted())
         while True:
             started = perf_counter()
             batch = next(source, None)
@@ -102,3 +123,9 @@ class _PatchSupply:
             self._progress.advance(len(batch.patches))
             yield batch
         self._progress.finish()
+
+    def _predicted(self) -> Iterator[PatchBatch]:
+        if self._share is None:
+            return self._engine.predict(self._bundle, self._scan)
+        assert isinstance(self._engine, SharedEngine)
+        return self._engine.predict(self._bundle, self._scan, self._share)

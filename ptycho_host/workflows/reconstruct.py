@@ -39,12 +39,20 @@ def reconstruct_to_file(
     *,
     stitch: ComponentChoice | None = None,
     progress: Progress | None = None,
-) -> Reconstructed:
-    """Reconstruct, measure, and write the product to `out` unless it is None."""
-    scan = load_scan(data, host=run.host)
-    progress = progress or SilentProgress()
+) -> Reconstructed | None:
+    """Reconstruct, measure, and write the product to `out` unless it is None.
+
+    Where several processes reconstruct together the first one does so, and the others get None.
+    """
+    processes = run.processes
+    with processes.together():
+        scan = load_scan(data, host=run.host)
+    progress = (progress if processes.first else None) or SilentProgress()
     assembly = run.assemble(scan, stitch=stitch, progress=progress)
-    evaluation = evaluate(assembly, scan)
-    if out is not None:
-        write_product(out, assembly.reconstruction, scan, run.history)
+    with processes.together():
+        if not processes.first:
+            return None
+        evaluation = evaluate(assembly, scan)
+        if out is not None:
+            write_product(out, assembly.reconstruction, scan, run.history)
     return Reconstructed(scan, assembly.reconstruction, evaluation, out)

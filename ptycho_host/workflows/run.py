@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ptycho_host.data.scan import Scan
 from ptycho_host.errors import BundleError
 from ptycho_host.physics.bad_pixels import filled
 from ptycho_host.plugins import Host
+from ptycho_host.processes import Processes, processes_of
 from ptycho_host.records import EpochReport
 from ptycho_host.report.progress import SilentProgress
 from ptycho_host.resolution import configure_engine
@@ -27,14 +29,23 @@ from ptycho_host.workflows.scans import load_scan
 class Run:
     """A run directory and what can be done with it."""
 
-    def __init__(self, directory: RunDirectory, host: Host) -> None:
+    def __init__(
+        self,
+        directory: RunDirectory,
+        host: Host,
+        engine: TrainingEngine | None = None,
+        settings: Iterable[str] = (),
+    ) -> None:
+        """`engine`: the one that it was trained with, if it is at hand. `settings`: `KEY=VALUE` over the run's own."""
         self.directory = directory
         self.host = host
+        self._settings = tuple(settings)
+        self._engine = engine
 
     @classmethod
-    def open(cls, path: str | Path, *, host: Host | None = None) -> Run:
-        """The run at `path`; raises InputError when there is none."""
-        return cls(RunDirectory.open(Path(path)), host or Host.discover())
+    def open(cls, path: str | Path, *, host: Host | None = None, settings: Iterable[str] = ()) -> Run:
+        """The run at `path`, with `KEY=VALUE` settings instead of its own; raises InputError when there is none."""
+        return cls(RunDirectory.open(Path(path)), host or Host.discover(), settings=settings)
 
     @property
     def path(self) -> Path:
@@ -44,7 +55,7 @@ class Run:
     @cached_property
     def config(self) -> RunConfig:
         """The resolved configuration."""
-        return resolve(self.directory.config)
+        return resolve(self.directory.config, settings=self._settings)
 
     @cached_property
     def bundle(self) -> Bundle:
@@ -67,10 +78,17 @@ class Run:
 
     def engine(self) -> TrainingEngine:
         """The engine of the bundle's back-end, with the options of the run."""
-        backend = self.bundle.generator.component.backend
-        assert backend is not None
-        built: TrainingEngine = configure_engine(self.host, self.config.engine, backend).build()
-        return built
+        if self._engine is None:
+            backend = self.bundle.generator.component.backend
+            assert backend is not None
+            built: TrainingEngine = configure_engine(self.host, self.config.engine, backend).build()
+            self._engine = built
+        return self._engine
+
+    @property
+    def processes(self) -> Processes:
+        """The processes that reconstruct together: all get the object, the first one should speak and write."""
+        return processes_of(self.engine())
 
     def reconstruct(
         self, scan: Scan | str | Path, *, stitch: ComponentChoice | str | None = None, progress: Progress | None = None

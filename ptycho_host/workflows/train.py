@@ -18,6 +18,7 @@ from ptycho_host.data.scan import Scan
 from ptycho_host.errors import DataError, InputError, PtychoError
 from ptycho_host.physics.intensity import IntensityScale
 from ptycho_host.plugins import Host
+from ptycho_host.processes import Processes, processes_of
 from ptycho_host.records import EpochFinished, EpochReport, ReconstructionReady, RunFinished, RunStarted
 from ptycho_host.report.progress import SilentProgress
 from ptycho_host.resolution import Components, resolve_components
@@ -27,9 +28,9 @@ from ptycho_host.runs.history import append_report, read_history
 from ptycho_host.runs.lock import working_in
 from ptycho_host.runs.product import write_product
 from ptycho_host.runs.provenance import environment
-from ptycho_host.training.sampling import GroupSampler
+from ptycho_host.training.sampling import GroupSampler, steps_of
 from ptycho_host.workflows.assembly import Assembly, assemble
-from ptycho_host.workflows.evaluation import Evaluation, evaluate, held_out_agreement, training_figures
+from ptycho_host.workflows.evaluation import evaluate, held_out_agreement, training_figures
 from ptycho_host.workflows.publication import publish
 from ptycho_host.workflows.run import Run
 from ptycho_host.workflows.scans import load_scan, run_simulator
@@ -77,23 +78,33 @@ def train(
     """Train and reconstruct as `config` says (nested plain values or a RunConfig; None is the demo).
 
     Writes the run directory `out`, or a fresh one under `runs/`. Raises InputError before anything is written,
-    RunFailedError when training cannot go on.
+    RunFailedError when training cannot go on. Where several processes train together each returns when the run is
+    complete; only the first one reports `progress`.
     """
     host = host or Host.discover()
     if not isinstance(config, RunConfig):
         config = from_table(config or {})
     planned = plan(config, host)
-    scan = _training_scan(planned, host)
-    test = _test_scan(planned, host)
     components = planned.components
-    problem = _problem(config, components, scan)
-    directory = RunDirectory.create(Path(out) if out is not None else None, config.generator.name)
+    engine: TrainingEngine = components.engine.build()
+    processes = processes_of(engine)
+    with processes.together():
+        scan = _training_scan(planned, host)
+        test = _test_scan(planned, host)
+        problem = _problem(config, components, scan, processes)
+    with processes.together():
+        place = Path(out) if out is not None else None
+        made = RunDirectory.create(place, config.generator.name).path if processes.first else Path()
+    directory = RunDirectory(Path(processes.text(str(made))))
     resolved = from_table(planned.as_table())
-    with working_in(directory):
-        write_text(directory.config, resolved.as_toml())
-        facts = {"data_fingerprint": scan.fingerprint(), "config": resolved.as_table()}
-        directory.write_json(directory.environment, environment(host, config.seed) | facts)
-        return _run(host, resolved, components, directory, problem, test, progress or SilentProgress(), resume=False)
+    with working_in(directory, processes):
+        with processes.together():
+            if processes.first:
+                write_text(directory.config, resolved.as_toml())
+                facts = {"data_fingerprint": scan.fingerprint(), "config": resolved.as_table()}
+                shared = {"processes": processes.world}
+                directory.write_json(directory.environment, environment(host, config.seed) | shared | facts)
+        return _run(host, resolved, components, engine, directory, problem, test, progress, resume=False)
 
 
 def resume(
@@ -112,30 +123,34 @@ def resume(
     host = host or Host.discover()
     directory = RunDirectory.open(Path(path))
     directory.refuse_links()
-    with working_in(directory):
-        planned = plan(config or Run(directory, host).config, host)
+    planned = plan(config or Run(directory, host).config, host)
+    engine: TrainingEngine = planned.components.engine.build()
+    processes = processes_of(engine)
+    with working_in(directory, processes):
         resolved = from_table(planned.as_table())
-        provenance = directory.read_environment()
-        found = changes(provenance.get("config", resolved.as_table()), resolved.as_table())
-        if found and not accept_changes:
-            raise InputError(
-                f"{directory.path} was started with other settings ({'; '.join(found)}); restore them, or add "
-                "--accept-changes to go on with the new ones."
-            )
-        scan = _training_scan(planned, host)
-        if scan.fingerprint() != provenance.get("data_fingerprint"):
-            raise InputError(
-                f"the data of {directory.path} are not those it was started with; restore them or train anew."
-            )
-        test = _test_scan(planned, host)
-        problem = _problem(resolved, planned.components, scan)
-        if found:
-            write_text(directory.config, resolved.as_toml())
-            told = [*provenance.get("changes", []), found]
-            directory.write_json(directory.environment, provenance | {"config": resolved.as_table(), "changes": told})
-        return _run(
-            host, resolved, planned.components, directory, problem, test, progress or SilentProgress(), resume=True
-        )
+        with processes.together():
+            provenance = directory.read_environment()
+            found = changes(provenance.get("config", resolved.as_table()), resolved.as_table())
+            found += changes({"processes": provenance.get("processes", 1)}, {"processes": processes.world})
+            if found and not accept_changes:
+                raise InputError(
+                    f"{directory.path} was started with other settings ({'; '.join(found)}); restore them, or add "
+                    "--accept-changes to go on with the new ones."
+                )
+            scan = _training_scan(planned, host)
+            if scan.fingerprint() != provenance.get("data_fingerprint"):
+                raise InputError(
+                    f"the data of {directory.path} are not those it was started with; restore them or train anew."
+                )
+            test = _test_scan(planned, host)
+            problem = _problem(resolved, planned.components, scan, processes)
+        with processes.together():
+            if found and processes.first:
+                write_text(directory.config, resolved.as_toml())
+                told = [*provenance.get("changes", []), found]
+                present = {"config": resolved.as_table(), "processes": processes.world, "changes": told}
+                directory.write_json(directory.environment, provenance | present)
+        return _run(host, resolved, planned.components, engine, directory, problem, test, progress, resume=True)
 
 
 def _training_scan(planned: Plan, host: Host) -> Scan:
@@ -164,7 +179,7 @@ def _test_scan(planned: Plan, host: Host) -> Scan | None:
     return load_scan(data.test, host=host, cache=data.cache) if data.test is not None else None
 
 
-def _problem(config: RunConfig, components: Components, scan: Scan) -> TrainingProblem:
+def _problem(config: RunConfig, components: Components, scan: Scan, processes: Processes) -> TrainingProblem:
     """What is to be learned from the scan; raises InputError when it cannot be drawn as the options ask."""
     training, held_out = hold_out(
         scan.positions, config.train.validation_fraction, np.random.default_rng([config.seed, 1])
@@ -189,7 +204,9 @@ def _problem(config: RunConfig, components: Components, scan: Scan) -> TrainingP
         channels=data.gridsize**2,
     )
     # Engines draw groups in this way: what they would refuse is refused before anything is written.
-    GroupSampler.for_problem(problem)
+    sampler = GroupSampler.for_problem(problem)
+    if processes.world > 1:
+        steps_of(sampler.groups(0), config.train.batch_size, config.train.accumulate, processes.rank, processes.world)
     return problem
 
 
@@ -197,40 +214,42 @@ def _run(
     host: Host,
     config: RunConfig,
     components: Components,
+    engine: TrainingEngine,
     directory: RunDirectory,
     problem: TrainingProblem,
     test: Scan | None,
-    progress: Progress,
+    progress: Progress | None,
     *,
     resume: bool,
 ) -> Run:
-    host.notify(RunStarted(directory.path, config.as_table()))
+    processes = processes_of(engine)
+    if processes.first:
+        host.notify(RunStarted(directory.path, config.as_table()))
     try:
-        engine: TrainingEngine = components.engine.build()
-        context = _Context(host, directory, progress, resume)
+        context = _Context(host, directory, (progress if processes.first else None) or SilentProgress(), resume)
         bundle = _train(engine, components, problem, context)
-        save_bundle(bundle, directory.bundle)
+        with processes.together():
+            if processes.first:
+                save_bundle(bundle, directory.bundle)
         target = test or problem.scan
-        refine = components.refiner.build() if components.refiner is not None else None
-        assembly = assemble(engine, bundle, target, components.stitcher.build(), progress, refine)
-        unseen = held_out_agreement(engine, bundle, problem.scan, problem.held_out)
-        evaluation = evaluate(assembly, target, training_figures(bundle), unseen)
-        _write(directory, assembly, evaluation, target, config)
-        host.notify(
-            ReconstructionReady(
-                directory.path, directory.reconstruction, assembly.reconstruction, evaluation.metrics.as_json()
-            )
-        )
+        refine = components.refiner.build() if components.refiner is not None and processes.first else None
+        assembly = assemble(engine, bundle, target, components.stitcher.build(), context.progress, refine)
+        # The others wait: when they are done too, everything is written.
+        with processes.together():
+            if processes.first:
+                _conclude(context, config, engine, bundle, problem, target, assembly)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
-        host.notify(RunFinished(directory.path, "interrupted" if interrupted else "failed", str(error)))
+        if processes.first:
+            host.notify(RunFinished(directory.path, "interrupted" if interrupted else "failed", str(error)))
         if isinstance(error, PtychoError):
             error.add_note(f"The run stays in {directory.path}.")
         if interrupted:
             error.add_note(f"ptycho train --resume {directory.path}")
         raise
-    host.notify(RunFinished(directory.path, "done"))
-    return Run(directory, host)
+    if processes.first:
+        host.notify(RunFinished(directory.path, "done"))
+    return Run(directory, host, engine)
 
 
 def _train(engine: TrainingEngine, components: Components, problem: TrainingProblem, context: _Context) -> Bundle:
@@ -241,11 +260,25 @@ def _train(engine: TrainingEngine, components: Components, problem: TrainingProb
     return replace(bundle, facts={**facts, **bundle.facts})
 
 
-def _write(directory: RunDirectory, assembly: Assembly, evaluation: Evaluation, scan: Scan, config: RunConfig) -> None:
+def _conclude(
+    context: _Context,
+    config: RunConfig,
+    engine: TrainingEngine,
+    bundle: Bundle,
+    problem: TrainingProblem,
+    scan: Scan,
+    assembly: Assembly,
+) -> None:
+    """Measure the reconstruction of `scan`, write everything about it, and tell the observers."""
+    directory = context.directory
+    unseen = held_out_agreement(engine, bundle, problem.scan, problem.held_out)
+    evaluation = evaluate(assembly, scan, training_figures(bundle), unseen)
     history = read_history(directory.history)
+    metrics = evaluation.metrics.as_json()
     write_product(directory.reconstruction, assembly.reconstruction, scan, history)
-    directory.write_json(directory.metrics, evaluation.metrics.as_json())
+    directory.write_json(directory.metrics, metrics)
     publish(directory, assembly.reconstruction, evaluation, scan, history, config)
+    context.host.notify(ReconstructionReady(directory.path, directory.reconstruction, assembly.reconstruction, metrics))
 
 
 def _loss_table(name: str, components: Components) -> dict[str, Any]:

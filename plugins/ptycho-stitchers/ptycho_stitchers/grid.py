@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ptycho_host.contracts import Canvas, PatchBatch, Reconstruction
 from ptycho_host.errors import InputError
 from ptycho_host.physics.patches import corners_and_fractions
+from ptycho_host.processes import Processes, Total
 
 REMEDY = "use 'overlap', 'probe_weighted' or 'synchronised' for such a scan."
 
@@ -29,6 +30,12 @@ class GridStitcher:
         self._pixels = pixels
         self._object = np.zeros(canvas.shape, dtype=np.complex64)
         self._coverage = np.zeros(canvas.shape, dtype=np.float32)
+        self._total = Processes().total
+
+    def share(self, stretch: slice, total: Total) -> slice:
+        """The patches of `stretch` alone."""
+        self._total = total
+        return stretch
 
     def add(self, batch: PatchBatch) -> None:
         """Take patches, in any order."""
@@ -44,8 +51,9 @@ class GridStitcher:
         return False
 
     def finish(self) -> Reconstruction:
-        """The tiles laid so far."""
-        return Reconstruction(self._object, self._coverage)
+        """The tiles laid so far; where processes laid one each at the same place, their mean."""
+        layers = self._total(self._coverage)
+        return Reconstruction(self._total(self._object) / np.maximum(layers, 1), np.minimum(layers, 1))
 
 
 def build() -> GridStitcher:

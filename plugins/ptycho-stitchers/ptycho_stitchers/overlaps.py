@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ptycho_host.physics.patches import BEFORE, TAPS, corners_and_fractions, place_patches
+from ptycho_host.processes import Total
 from ptycho_stitchers.window import Window
 
 BLOCK = 32
@@ -37,6 +40,21 @@ class OverlapAccumulator:
         self._pitch = side + int(np.abs(self._shifts[:, 1]).max(initial=0))
         self._ring = np.zeros((self._capacity * (side + 1) + 1, self._pitch), dtype=np.complex64)
         self._arrived = 0
+
+    def reach(self, stretch: slice) -> slice:
+        """The patches that must come so that those of `stretch` are compared with all that came before them."""
+        first, last = np.searchsorted(self.pairs[:, 1], [stretch.start, stretch.stop])
+        return slice(int(self.pairs[first:last, 0].min(initial=stretch.start)), stretch.stop)
+
+    def start_at(self, index: int) -> None:
+        """The patches before `index` will not come."""
+        self._arrived = index
+
+    def gather(self, stretch: slice, total: Total) -> None:
+        """Take in what other processes have found; this one stands for the patches of `stretch`."""
+        first, last = np.searchsorted(self.pairs[:, 1], [stretch.start, stretch.stop])
+        self.values = total(_only(self.values, slice(first, last)))
+        self.norms, self.sums = total(_only(self.norms, stretch)), total(_only(self.sums, stretch))
 
     def add(self, patches: NDArray[np.complex64]) -> None:
         """Compare the next patches (B, N, N) with all their neighbours that came before."""
@@ -77,3 +95,10 @@ class OverlapAccumulator:
     def _top(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """First row of the patches in the ring, below a row of zeros."""
         return indices % self._capacity * (self._side + 1) + 1
+
+
+def _only(values: NDArray[Any], part: slice) -> NDArray[Any]:
+    """A copy that is zero outside of `part`."""
+    kept = np.zeros_like(values)
+    kept[part] = values[part]
+    return kept

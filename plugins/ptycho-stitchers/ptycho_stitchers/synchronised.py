@@ -10,6 +10,7 @@ from pydantic import Field
 from scipy import sparse
 
 from ptycho_host.contracts import Canvas, PatchBatch, Reconstruction
+from ptycho_host.processes import Processes, Total
 from ptycho_stitchers.neighbours import neighbouring_pairs
 from ptycho_stitchers.overlaps import OverlapAccumulator
 from ptycho_stitchers.phases import synchronised_phases
@@ -40,8 +41,17 @@ class SynchronisedStitcher:
         self._positions = canvas.positions
         self._canvas = WeightedCanvas(canvas.shape, window)
         self._factors: NDArray[np.complex64] | None = None
-        self._arrived = 0
         self._notes: tuple[str, ...] = ()
+        self._stretch, self._total = slice(0, len(canvas.positions)), Processes().total
+        self._first = self._arrived = 0
+
+    def share(self, stretch: slice, total: Total) -> slice:
+        """The patches of `stretch`, and those before them that they are compared with."""
+        self._stretch, self._total = stretch, total
+        reach = self._overlaps.reach(stretch)
+        self._overlaps.start_at(reach.start)
+        self._first = self._arrived = reach.start
+        return reach
 
     def add(self, batch: PatchBatch) -> None:
         """Take the next patches; raises ValueError when they do not come in the order of the canvas's positions."""
@@ -52,22 +62,25 @@ class SynchronisedStitcher:
         if self._factors is None:
             self._overlaps.add(batch.patches)
         else:
-            in_phase = batch.patches * self._factors[expected, None, None]
-            self._canvas.add(PatchBatch(in_phase, batch.positions))
+            own = slice(max(self._stretch.start - expected.start, 0), None)
+            in_phase = batch.patches[own] * self._factors[expected, None, None][own]
+            self._canvas.add(PatchBatch(in_phase, batch.positions[own]))
 
     def another_pass(self) -> bool:
         """Once: after the first pass all phases are known."""
         if self._factors is not None:
             return False
+        self._overlaps.gather(self._stretch, self._total)
         factors, parts = synchronised_phases(_related(self._overlaps))
         lit = self._overlaps.norms > 0
         self._factors = _mean_phase_zero(factors, parts, self._overlaps.sums).astype(np.complex64)
         self._notes = _notes(parts, lit)
-        self._arrived = 0
+        self._arrived = self._first
         return True
 
     def finish(self) -> Reconstruction:
         """The weighted mean of the patches in phase."""
+        self._canvas.gather(self._total)
         return self._canvas.reconstruction(self._notes)
 
 

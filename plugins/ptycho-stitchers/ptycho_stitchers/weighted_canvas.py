@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ptycho_host.contracts import PatchBatch, Reconstruction
 from ptycho_host.physics.patches import place_patches
+from ptycho_host.processes import Total
 from ptycho_stitchers.window import Window
 
 BLOCK = 32
@@ -33,6 +34,10 @@ class WeightedCanvas:
             positions = self._window.positions(batch.positions[first : first + BLOCK])
             place_patches(self._weighted, patches, positions)
             place_patches(self._weight, np.broadcast_to(self._window.weight, patches.shape), positions)
+
+    def gather(self, total: Total) -> None:
+        """Take in what other processes have added up."""
+        self._weighted, self._weight = total(self._weighted), total(self._weight)
 
     def reconstruction(self, notes: tuple[str, ...] = ()) -> Reconstruction:
         """The object so far and its coverage."""

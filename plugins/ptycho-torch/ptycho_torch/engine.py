@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import torch
@@ -14,10 +14,12 @@ from torch import nn
 from ptycho_host.contracts import Bundle, PatchBatch, RunContext, TrainingComponents, TrainingProblem
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
+from ptycho_host.processes import Processes
 from ptycho_host.training.loop import TrainingLoop
 from ptycho_host.training.sampling import GroupSampler, prediction_groups
 from ptycho_host.training.state import TrainingState
 from ptycho_torch.consistency import GroupMerger
+from ptycho_torch.gathering import connected, gather, processes_of, refusing_devices, shape_of_world
 from ptycho_torch.isolation import own_randomness, own_threads
 from ptycho_torch.objective import Objective
 from ptycho_torch.optimisation import build_optimiser
@@ -33,21 +35,24 @@ ON_CPU, ON_GPU = 8, 256
 
 @dataclass(frozen=True, slots=True)
 class FabricEngine:
-    """Trains and predicts with Torch on Lightning Fabric (`ptycho_host.contracts.TrainingEngine`)."""
+    """Trains and predicts with Torch on Lightning Fabric (`ptycho_host.contracts.SharedEngine`)."""
 
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["32-true", "bf16-mixed"]
-    devices: int
-    nodes: int
+    devices: int | None
+    nodes: int | None
     threads: int | None
     prediction_batch: int | None
+    _gathered: list[Fabric] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def processes(self) -> Processes:
+        """Those that train together, joined or started; raises InputError when there are not the devices asked for."""
+        return processes_of(self._together())
 
     def train(self, problem: TrainingProblem, components: TrainingComponents, run: RunContext) -> Bundle:
         """Train the generator; raises RunFailedError when training diverges, BundleError for a foreign checkpoint."""
-        fabric = self._fabric(self.devices, self.nodes)
-        if fabric.world_size > 1:
-            fabric.launch()
-        with own_randomness(problem.seed, fabric.device), own_threads(self.threads):
+        fabric = self._together()
+        with own_randomness(problem.seed, fabric.device), own_threads(self.threads), connected(fabric):
             generator = components.generator.build(problem.shape)
             loop = _prepare(fabric, generator, problem, components, run)
             loop.train()
@@ -62,10 +67,13 @@ class FabricEngine:
             },
         )
 
-    def predict(self, bundle: Bundle, scan: Scan) -> Iterator[PatchBatch]:
-        """Object patches of all patterns in model units, in order; raises BundleError when bundle and scan misfit."""
-        groups = prediction_groups(bundle, scan)
-        fabric = self._fabric(devices=1, nodes=1)
+    def predict(self, bundle: Bundle, scan: Scan, share: slice = slice(None)) -> Iterator[PatchBatch]:
+        """Object patches of the patterns of `share` in model units, in order, on the device of this process alone.
+
+        Raises BundleError when bundle and scan misfit.
+        """
+        groups = prediction_groups(bundle, scan)[share]
+        fabric = self._alone()
         batch = self.prediction_batch or (ON_CPU if fabric.device.type == "cpu" else ON_GPU)
         with own_randomness(0, fabric.device):
             generator = bundle.generator.build(bundle.shape)
@@ -76,9 +84,26 @@ class FabricEngine:
 
     def workbench(self) -> TorchWorkbench:
         """Single components on one device, in the engine's precision."""
-        return TorchWorkbench(self._fabric(devices=1, nodes=1))
+        return TorchWorkbench(self._alone())
 
-    def _fabric(self, devices: int, nodes: int) -> Fabric:
+    def _together(self) -> Fabric:
+        """All devices of the training; processes are brought together once."""
+        if self._gathered:
+            return self._gathered[0]
+        devices, nodes = shape_of_world(self.devices, self.nodes)
+        with refusing_devices(devices):
+            fabric = self._fabric(devices, nodes)
+        if fabric.world_size > 1:
+            gather(fabric)
+            self._gathered.append(fabric)
+        return fabric
+
+    def _alone(self) -> Fabric:
+        """One device: where several processes share the work, this one's."""
+        own = self._gathered[0].device.index if self._gathered else None
+        return self._fabric(1 if own is None else [own])
+
+    def _fabric(self, devices: int | list[int], nodes: int = 1) -> Fabric:
         if self.device == "cuda" and not torch.cuda.is_available():
             raise InputError("engine.device is 'cuda', but Torch finds no CUDA device; use 'auto' or 'cpu'.")
         return Fabric(accelerator=self.device, devices=devices, num_nodes=nodes, precision=self.precision)
@@ -92,8 +117,12 @@ def build(
     precision: Annotated[
         Literal["32-true", "bf16-mixed"], Field(description="arithmetic of the network; the physics is always float32")
     ] = "32-true",
-    devices: Annotated[int, Field(ge=1, description="devices a node to train on")] = 1,
-    nodes: Annotated[int, Field(ge=1, description="nodes to train on, started by torchrun or SLURM")] = 1,
+    devices: Annotated[
+        int | None, Field(ge=1, description="devices a node, a process each; none: one, under torchrun its processes")
+    ] = None,
+    nodes: Annotated[
+        int | None, Field(ge=1, description="nodes, started by SLURM or torchrun; none: one, under torchrun its nodes")
+    ] = None,
     threads: Annotated[int | None, Field(ge=1, description="CPU threads; none leaves it to Torch")] = None,
     prediction_batch: Annotated[
         int | None, Field(ge=1, description=f"patterns a prediction step; none: {ON_CPU} on CPUs, {ON_GPU} on GPUs")
@@ -118,7 +147,7 @@ def _prepare(
     network, optimiser = fabric.setup(PatternNetwork(generator), build_optimiser(generator.parameters(), options))
     objective = Objective(components.losses, feed, options, merger, supervised=problem.supervised)
     steps = FabricSteps(fabric, network, optimiser, feed, objective, components.clip, problem.channels)
-    loop = TrainingLoop(problem, steps, sampler, run, TrainingState(problem.seed))
+    loop = TrainingLoop(problem, steps, sampler, run, TrainingState(problem.seed), processes_of(fabric))
     if run.resume:
         loop.resume()
     return loop

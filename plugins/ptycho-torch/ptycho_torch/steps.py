@@ -35,7 +35,6 @@ class FabricSteps:
         channels: int,
     ) -> None:
         """`network` and `optimiser` as `fabric.setup` returns them; the generator sees `channels` patterns at once."""
-        self.rank, self.world = fabric.global_rank, fabric.world_size
         self.network = network
         self._fabric = fabric
         self._optimiser = optimiser
@@ -110,15 +109,3 @@ class FabricSteps:
         """Put them back; raises BundleError when they do not fit."""
         put_back(arrays, self.network, self._optimiser)
         self._optimiser.zero_grad(set_to_none=True)
-
-    def mean(self, value: float) -> float:
-        """The mean over all processes."""
-        return float(self._fabric.all_reduce(torch.tensor(value, device=self._feed.device)))  # type: ignore[arg-type]
-
-    def agree(self, flag: bool) -> bool:
-        """What the first process says."""
-        return bool(self._fabric.broadcast(flag))
-
-    def barrier(self) -> None:
-        """Wait for all processes."""
-        self._fabric.barrier()
