@@ -1,0 +1,1 @@
+"""Iterative ptychography: refiners that work on whole scans."""

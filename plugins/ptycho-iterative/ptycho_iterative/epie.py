@@ -1,0 +1,56 @@
+"""The extended ptychographic iterative engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from ptycho_host.contracts import RefineFunction
+from ptycho_iterative.options import BatchSize, Device, Epochs, LastStep, Probe, ProbeStart, Seed, Threads
+from ptycho_iterative.sight import Sight, Steps
+from ptycho_iterative.sweep import Schedule, Sweep
+
+Step = Annotated[float, Field(gt=0, le=2, description="length of the object's steps, alpha")]
+ProbeStep = Annotated[float, Field(gt=0, le=2, description="length of the probe's steps, beta")]
+
+
+@dataclass(frozen=True, slots=True)
+class Epie:
+    """Steps along the gradient, as long as the brightest pixel allows (Maiden and Rodenburg, 2009)."""
+
+    object_step: float
+    probe_step: float
+
+    def __call__(self, sight: Sight, *, free_probe: bool) -> Steps:
+        """Object by alpha sum P* chi / max sum |P|^2, probe by beta sum O* chi / max sum |O|^2, sums over the batch."""
+        windows, probe = sight.windows, sight.probe
+        light = windows.merge(probe.abs().square().expand_as(sight.difference))
+        obj = self.object_step / light.max() * windows.merge(probe.conj() * sight.difference)
+        if not free_probe:
+            return Steps(obj)
+        weight = sight.patches.abs().square().sum(dim=0)
+        return Steps(obj, self.probe_step / weight.max() * (sight.patches.conj() * sight.difference).sum(dim=0))
+
+
+def build(
+    *,
+    epochs: Epochs = 5,
+    batch_size: BatchSize = 16,
+    object_step: Step = 1.0,
+    probe: Probe = "fixed",
+    probe_step: ProbeStep = 1.0,
+    probe_start: ProbeStart = 1,
+    last_step: LastStep = 0.2,
+    seed: Seed = 0,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> RefineFunction:
+    """Extended PIE (Maiden and Rodenburg, Ultramicroscopy 109 (2009) 1256, eqs. 6 and 7).
+
+    A batch of one is the published method. In a larger one the updates are summed, and the maxima are those of the
+    summed intensities, so that no step becomes longer where patterns overlap.
+    """
+    schedule = Schedule(epochs, batch_size, probe == "free", probe_start, last_step, seed, device, threads)
+    return Sweep("epie", Epie(object_step, probe_step), schedule)

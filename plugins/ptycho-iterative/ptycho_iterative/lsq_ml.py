@@ -1,0 +1,106 @@
+"""Least-squares maximum likelihood: the length of each step from a fit to its own pattern."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ptycho_host.contracts import RefineFunction
+from ptycho_iterative.options import BatchSize, Device, Epochs, LastStep, Probe, ProbeStart, Seed, Threads
+from ptycho_iterative.sight import Sight, Steps
+from ptycho_iterative.sweep import Schedule, Sweep
+
+PATCH = (-2, -1)
+RIDGE = 1e-6
+"""Part of its diagonal by which the matrix of the fit is made safe to divide by."""
+
+Damping = Annotated[
+    float, Field(gt=0, le=1, description="part of the brightest light that is added to all of it, against noise")
+]
+Relaxation = Annotated[float, Field(gt=0, le=1.5, description="factor on the object's fitted steps")]
+ProbeRelaxation = Annotated[float, Field(gt=0, le=1.5, description="factor on the probe's fitted steps")]
+
+
+@dataclass(frozen=True, slots=True)
+class LsqMl:
+    """Directions common to the batch, and how far each pattern wants to go along them (Odstrcil et al., 2018)."""
+
+    damping: float
+    object_step: float
+    probe_step: float
+
+    def __call__(self, sight: Sight, *, free_probe: bool) -> Steps:
+        """Directions dO = sum P* chi / sum |P|^2, dP = sum O* chi / sum |O|^2, both damped; steps by least squares.
+
+        Pattern k minimises |chi_k - a_k dO_k P - b_k dP O_k|^2; the object's step is the mean of the a_k weighted
+        with |P|^2 at each pixel, the probe's that of the b_k.
+        """
+        windows, probe, patches, difference = sight.windows, sight.probe, sight.patches, sight.difference
+        intensity = probe.abs().square().expand_as(difference)
+        light = windows.merge(intensity).clamp_min(0)
+        light = light + self.damping * light.max()
+        direction = windows.merge(probe.conj() * difference) / light
+        by_object = probe * windows.cut(direction)
+        if not free_probe:
+            steps = _dot(by_object, difference) / _safe(_dot(by_object, by_object))
+            return Steps(self.object_step * windows.merge(_each(steps) * intensity) / light * direction)
+        weight = patches.abs().square().sum(dim=0)
+        probe_direction = (patches.conj() * difference).sum(dim=0) / (weight + self.damping * weight.max())
+        by_probe = probe_direction * patches
+        steps, probe_steps = _fitted(difference, by_object, by_probe)
+        return Steps(
+            self.object_step * windows.merge(_each(steps) * intensity) / light * direction,
+            self.probe_step * probe_steps.mean().to(intensity.dtype) * probe_direction,
+        )
+
+
+def build(
+    *,
+    epochs: Epochs = 5,
+    batch_size: BatchSize = 16,
+    damping: Damping = 0.1,
+    object_step: Relaxation = 1.0,
+    probe: Probe = "fixed",
+    probe_step: ProbeRelaxation = 1.0,
+    probe_start: ProbeStart = 1,
+    last_step: LastStep = 0.2,
+    seed: Seed = 0,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> RefineFunction:
+    """Least-squares step lengths (Odstrčil, Menzel and Guizar-Sicairos, Opt. Express 26 (2018) 3108), mini-batched.
+
+    One coherent mode, amplitudes as the quantity that is fitted.
+    """
+    schedule = Schedule(epochs, batch_size, probe == "free", probe_start, last_step, seed, device, threads)
+    return Sweep("lsq_ml", LsqMl(damping, object_step, probe_step), schedule)
+
+
+def _fitted(target: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Real factors (B,) of two waves (B, N, N) whose sum comes nearest to the target (B, N, N)."""
+    first_first, second_second = _safe(_dot(first, first)), _safe(_dot(second, second))
+    mixed = _dot(first, second)
+    wanted_first, wanted_second = _dot(first, target), _dot(second, target)
+    determinant = first_first * second_second - mixed.square()
+    return (
+        (second_second * wanted_first - mixed * wanted_second) / determinant,
+        (first_first * wanted_second - mixed * wanted_first) / determinant,
+    )
+
+
+def _dot(first: Tensor, second: Tensor) -> Tensor:
+    """Re sum first* second of each pair (B,), in double precision: the fit takes differences of its products."""
+    return (first.real * second.real + first.imag * second.imag).sum(dim=PATCH, dtype=torch.float64)
+
+
+def _safe(square: Tensor) -> Tensor:
+    return square * (1 + RIDGE) + torch.finfo(torch.float32).tiny
+
+
+def _each(steps: Tensor) -> Tensor:
+    """Factors (B,) as (B, 1, 1), in single precision."""
+    return steps.to(torch.float32)[:, None, None]
