@@ -50,7 +50,7 @@ class Processes:
 
     def agreed(self, value: float) -> float:
         """What the first process says."""
-        return float(self.total(np.array([value if self.first else 0.0]))[0])
+        return float(self.total(np.array([float(value) if self.first else 0.0]))[0])
 
     def any(self, flag: bool) -> bool:
         """Whether one of them says so."""
