@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ptycho_host.contracts import RefinementEpoch
 from ptycho_host.metrics.diffraction import DiffractionAgreement
 from ptycho_host.metrics.object_metrics import ObjectMetrics
 from ptycho_host.metrics.region import Region
@@ -31,11 +32,29 @@ class ReconstructionFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class RefinementFigures:
+    """How the iterative refinement went: its seconds, and its epochs one by one."""
+
+    seconds: float
+    history: tuple[RefinementEpoch, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Number of epochs, seconds, residual of the first and of the last epoch, and all of them as `history`."""
+        return {
+            "epochs": len(self.history),
+            "seconds": self.seconds,
+            "first_residual": self.history[0].residual,
+            "last_residual": self.history[-1].residual,
+            "history": [asdict(epoch) for epoch in self.history],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class RunMetrics:
     """All blocks of `metrics.json`; a block that does not apply (no truth, no training) is None and left out.
 
     region: where the object was judged. object: against the truth. diffraction: against the measurement.
-    held_out: single-pattern predictions of patterns kept out of training.
+    held_out: single-pattern predictions of patterns kept out of training. refinement: where the refiner tells of it.
     """
 
     region: Region | None = None
@@ -44,6 +63,7 @@ class RunMetrics:
     held_out: DiffractionAgreement | None = None
     training: TrainingFigures | None = None
     reconstruction: ReconstructionFigures | None = None
+    refinement: RefinementFigures | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, every number finite: what is not a number is null with a reason beside it."""
@@ -59,6 +79,8 @@ class RunMetrics:
             blocks["training"] = asdict(self.training)
         if self.reconstruction is not None:
             blocks["reconstruction"] = asdict(self.reconstruction)
+        if self.refinement is not None:
+            blocks["refinement"] = self.refinement.as_json()
         return {name: _finite(block) for name, block in blocks.items()}
 
 

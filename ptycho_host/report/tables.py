@@ -84,6 +84,10 @@ QUANTITIES = (
     Quantity("training", "collapsed", "collapsed", _yes_no),
     Quantity("reconstruction", "seconds", "time", duration),
     Quantity("reconstruction", "patterns_per_second", "throughput", _fixed(0), "patterns/s"),
+    Quantity("refinement", "epochs", "epochs", str),
+    Quantity("refinement", "seconds", "time", duration),
+    Quantity("refinement", "first_residual", "first residual", _short),
+    Quantity("refinement", "last_residual", "last residual", _short),
 )
 
 

@@ -26,8 +26,13 @@ def write_product(path: Path, reconstruction: Reconstruction, scan: Scan, histor
     """Write the product atomically; raises RunFailedError when the folder cannot be written.
 
     Ptychodus counts pixels from the centre of the first one and puts a patch's centre at (N - 1)/2, half a pixel
-    before ours; with the object's centre at the origin a position is x_m = (x - W/2) * pixel width.
+    before ours; with the object's centre at the origin a position is x_m = (x - W/2) * pixel width. The losses are
+    those of training, or the residuals of a refiner where nothing was trained.
     """
+    probe_used = scan.probe if reconstruction.probe is None else reconstruction.probe
+    losses = [(report.epoch, report.training_loss) for report in history] or [
+        (report.epoch, report.residual) for report in reconstruction.refinement
+    ]
     geometry = scan.geometry or NOMINAL
     pixel_height, pixel_width = geometry.object_pixel_m
     height, width = reconstruction.object.shape
@@ -41,13 +46,13 @@ def write_product(path: Path, reconstruction: Reconstruction, scan: Scan, histor
         file.attrs["comments"] = comments
         file.attrs["detector_object_distance_m"] = geometry.detector_distance_m
         file.attrs["photon_energy_eV"] = geometry.photon_energy_ev
-        file.attrs["probe_photon_count"] = float(np.sum(np.abs(scan.probe.astype(np.complex128)) ** 2))
+        file.attrs["probe_photon_count"] = float(np.sum(np.abs(probe_used.astype(np.complex128)) ** 2))
         for unknown in ("exposure_time_s", "mass_attenuation_m2_per_kg", "tomography_angle_deg"):
             file.attrs[unknown] = 0.0
         obj = file.create_dataset("object", data=reconstruction.object[np.newaxis].astype(np.complex64))
         obj.attrs["center_x_m"] = 0.0
         obj.attrs["center_y_m"] = 0.0
-        probe = file.create_dataset("probe", data=scan.probe[np.newaxis, np.newaxis].astype(np.complex64))
+        probe = file.create_dataset("probe", data=probe_used[np.newaxis, np.newaxis].astype(np.complex64))
         for image in (obj, probe):
             image.attrs["pixel_width_m"] = pixel_width
             image.attrs["pixel_height_m"] = pixel_height
@@ -55,8 +60,8 @@ def write_product(path: Path, reconstruction: Reconstruction, scan: Scan, histor
         file.create_dataset("probe_position_indexes", data=np.arange(scan.count, dtype=np.int64))
         file.create_dataset("probe_position_x_m", data=(scan.positions[:, 1] - width / 2) * pixel_width)
         file.create_dataset("probe_position_y_m", data=(scan.positions[:, 0] - height / 2) * pixel_height)
-        file.create_dataset("loss_epochs", data=np.array([report.epoch for report in history], dtype=np.int64))
-        file.create_dataset("loss_values", data=np.array([report.training_loss for report in history], dtype=float))
+        file.create_dataset("loss_epochs", data=np.array([epoch for epoch, _ in losses], dtype=np.int64))
+        file.create_dataset("loss_values", data=np.array([loss for _, loss in losses], dtype=float))
     write_bytes(path, content.getvalue())
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho_host.contracts import Bundle, TrainingEngine
+from ptycho_host.contracts import Bundle, Reconstruction, TrainingEngine
 from ptycho_host.data.scan import Scan
 from ptycho_host.metrics.diffraction import DiffractionAgreement, diffraction_agreement, patch_agreement
 from ptycho_host.metrics.object_metrics import object_metrics
 from ptycho_host.metrics.region import Region, covered_pixels, covered_region
-from ptycho_host.metrics.run_metrics import ReconstructionFigures, RunMetrics, TrainingFigures
+from ptycho_host.metrics.run_metrics import ReconstructionFigures, RefinementFigures, RunMetrics, TrainingFigures
 from ptycho_host.workflows.assembly import Assembly
 
 
@@ -36,21 +36,27 @@ def evaluate(
     held_out: DiffractionAgreement | None = None,
 ) -> Evaluation:
     """Measure a reconstruction of `scan`; `training` and `held_out` are passed on into the metrics."""
-    obj = assembly.reconstruction.object
+    obj, refinement = assembly.reconstruction.object, assembly.reconstruction.refinement
     covered = covered_pixels(scan, obj.shape)
     region = covered_region(covered)
     against_truth = object_metrics(obj, scan.truth, region, covered=covered) if scan.truth is not None else None
     metrics = RunMetrics(
         region=region,
         object=against_truth,
-        diffraction=diffraction_agreement(obj, scan),
+        diffraction=diffraction_agreement(obj, with_own_probe(scan, assembly.reconstruction)),
         held_out=held_out,
         training=training,
         reconstruction=ReconstructionFigures(
             patterns_per_second=scan.count / assembly.seconds, seconds=assembly.seconds
         ),
+        refinement=RefinementFigures(assembly.refine_seconds, refinement) if refinement else None,
     )
     return Evaluation(metrics, region, covered)
+
+
+def with_own_probe(scan: Scan, reconstruction: Reconstruction) -> Scan:
+    """The scan with the probe that belongs to the object: its own, unless that was refined too."""
+    return scan if reconstruction.probe is None else replace(scan, probe=reconstruction.probe)
 
 
 def held_out_agreement(

@@ -20,7 +20,7 @@ from ptycho_host.report.figures import (
 )
 from ptycho_host.report.page import PageFigure, render_page
 from ptycho_host.runs.directory import RunDirectory
-from ptycho_host.workflows.evaluation import Evaluation
+from ptycho_host.workflows.evaluation import Evaluation, with_own_probe
 
 
 def publish(
@@ -44,7 +44,7 @@ def publish(
             "Training", png(training_figure(history)), "Losses, learning rate and gradients, epoch by epoch."
         ),
     }
-    examples = _examples(reconstruction, evaluation, scan)
+    examples = _examples(reconstruction, evaluation, with_own_probe(scan, reconstruction))
     if examples:
         figures["diffraction"] = PageFigure(
             "Diffraction",
