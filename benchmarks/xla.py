@@ -22,6 +22,9 @@ SCANS: dict[int, dict[str, Any]] = {64: {"size": 128}, 128: {"size": 192, "pixel
 """Small scans, of 121 and 64 patterns: what a step takes does not depend on their number."""
 
 
+BATCH = 16
+
+
 def one(job: tuple[int, bool, int]) -> dict[str, Any]:
     from ptycho_host import simulate, train
 
@@ -31,7 +34,7 @@ def one(job: tuple[int, bool, int]) -> dict[str, Any]:
         "simulator": {"name": "lines", **SCANS[pixels]},
         "generator": "pinn",
         "engine": {"device": "cpu", "threads": 1, "xla": xla},
-        "train": {"epochs": epochs, "validation_fraction": 0.0},
+        "train": {"epochs": epochs, "batch_size": BATCH, "validation_fraction": 0.0},
     }
     with tempfile.TemporaryDirectory() as folder:
         run = train(config, out=Path(folder) / "run")
@@ -55,7 +58,7 @@ def one(job: tuple[int, bool, int]) -> dict[str, Any]:
     }
 
 
-def pays_from(rows: list[dict[str, Any]], pixels: int, batch_size: int = 16) -> int | None:
+def pays_from(rows: list[dict[str, Any]], pixels: int, batch_size: int = BATCH) -> int | None:
     """Training patterns after which XLA has saved as much as it cost; None if it never does."""
     off, on = (next(row for row in rows if (row["pixels"], row["xla"]) == (pixels, xla)) for xla in (False, True))
     saved = 1 / off["training_steps_per_second"] - 1 / on["training_steps_per_second"]

@@ -7,8 +7,8 @@ in `ptycho_host.contracts`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 
@@ -27,9 +27,9 @@ class Component:
     kind: ClassVar[str] = "component"
 
     def __post_init__(self) -> None:
-        for field, (fits, due) in _FIELDS.items():
-            if hasattr(self, field) and not fits(value := getattr(self, field)):
-                raise ValueError(f"{field} of {self.kind} {self.name!r} must be {due}, not {value!r}")
+        for name, (fits, due) in _FIELDS.items():
+            if hasattr(self, name) and not fits(value := getattr(self, name)):
+                raise ValueError(f"{name} of {self.kind} {self.name!r} must be {due}, not {value!r}")
 
 
 def _is_name(value: object) -> bool:
@@ -43,6 +43,10 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "target": (lambda value: isinstance(value, str) and all(value.partition(":")[::2]), "'module:attribute'"),
     "backend": (lambda value: value is None or _is_name(value), "the name of a tensor library, or None"),
     "scope": (lambda value: value in ("pattern", "scan"), "'pattern' or 'scan'"),
+    "training": (
+        lambda value: isinstance(value, Mapping) and all(isinstance(name, str) for name in value),
+        "a table such as {'learning_rate': 5e-4}",
+    ),
     "supervised": (lambda value: isinstance(value, bool), "True or False"),
     "suffixes": (
         lambda value: isinstance(value, tuple) and all(isinstance(part, str) and part[:1] == "." for part in value),
@@ -56,10 +60,12 @@ class Generator(Component):
     """A network from diffraction amplitudes to complex object patches.
 
     `scope` is "pattern" (one group of patterns in, its patches out) or "scan" (a whole region in, its object
-    canvas out).
+    canvas out). `training` holds options of the section `train` that suit it, such as `{"learning_rate": 5e-4}`: they
+    take the place of the host's defaults, never of what a user asked for.
     """
 
     scope: Literal["pattern", "scan"] = "pattern"
+    training: Mapping[str, Any] = field(default_factory=dict, hash=False)
     kind: ClassVar[str] = "generator"
 
 

@@ -191,7 +191,7 @@ def resolve(
 
     Raises ConfigError that names the key, what is wrong and what would be accepted.
     """
-    table = RunConfig().as_table()
+    table = {name: value for name, value in RunConfig().as_table().items() if name in COMPONENT_SECTIONS}
     layers: list[Mapping[str, Any]] = [_read_toml(toml)] if toml is not None else []
     layers.append(flags or {})
     layers.extend(_parse_setting(setting) for setting in settings)

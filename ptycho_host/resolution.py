@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from ptycho_host.components import Generator, Loss
-from ptycho_host.config import ComponentChoice, RunConfig
+from ptycho_host.config import ComponentChoice, RunConfig, TrainOptions
 from ptycho_host.configured import ConfiguredComponent, configure
 from ptycho_host.contracts import WeightedLoss
-from ptycho_host.errors import BackendError, ConfigError, quoted
+from ptycho_host.errors import BackendError, BrokenComponentError, ConfigError, quoted
 from ptycho_host.loss_terms import parse_terms, term_options
-from ptycho_host.plugins import Host
+from ptycho_host.options import describe_problems
+from ptycho_host.plugins import Host, Registration
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,24 @@ def resolve_components(host: Host, config: RunConfig) -> Components:
         refiner=chosen("refiner", config.refiner) if config.refiner else None,
         simulator=chosen("simulator", config.simulator) if config.data.source is None else None,
     )
+
+
+def training_for(generator: Registration, options: TrainOptions) -> TrainOptions:
+    """The options that were given, then those that suit the generator, then the defaults.
+
+    Raises BrokenComponentError when the generator's descriptor asks for what does not exist.
+    """
+    wanted = getattr(generator.component, "training", {})
+    given = options.model_dump(include=options.model_fields_set)
+    try:
+        suiting = TrainOptions.model_validate(dict(wanted)).model_dump(include=set(wanted))
+    except ValidationError as error:
+        problems = describe_problems(error, list(TrainOptions.model_fields), "its descriptor's training")
+        raise BrokenComponentError(
+            f"{generator.label} cannot be used: {problems.removesuffix('.')}; update, remove or report "
+            f"{generator.distribution}."
+        ) from error
+    return TrainOptions.model_validate(suiting | given)
 
 
 def configure_engine(host: Host, choice: ComponentChoice | None, backend: str) -> ConfiguredComponent:

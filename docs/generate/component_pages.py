@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import groupby
 from pathlib import Path
@@ -88,10 +88,11 @@ def _once_or_each(texts: dict[Registration, str], twins: Sequence[Registration])
 def _facts(twins: Sequence[Registration]) -> list[tuple[str, str]]:
     component = twins[0].component
     own = {field.name for field in fields(component)} - {field.name for field in fields(Component)}
+    said = {name: _value(value) for name in sorted(own) if (value := getattr(component, name)) != {}}
     return [
         ("from", ", ".join(dict.fromkeys(verbatim(entry.distribution) for entry in twins))),
         ("back-end", _backends(twins)),
-        *((name, _value(getattr(component, name))) for name in sorted(own)),
+        *said.items(),
         ("factory", ", ".join(verbatim(entry.component.target) for entry in twins)),
     ]
 
@@ -99,6 +100,8 @@ def _facts(twins: Sequence[Registration]) -> list[tuple[str, str]]:
 def _value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(verbatim(f"{name} = {part}") for name, part in value.items())
     return " ".join(verbatim(part) for part in value) if isinstance(value, tuple) else str(value)
 
 

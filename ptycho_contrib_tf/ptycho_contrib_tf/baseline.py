@@ -64,8 +64,6 @@ def build(
     `amplitude_phase`. The bias of the amplitude starts at 1: near zero a phase hardly has a gradient, and 1 is the
     uniform object that explains the mean pattern.
 
-    It wants the small learning rate and batches that `pinn` wants.
-
     Source: Cherukara et al., Appl. Phys. Lett. 117 (2020) 044103, with the filters of the reference system.
     """
     decoding = scaled(DECODING, n_filters_scale)

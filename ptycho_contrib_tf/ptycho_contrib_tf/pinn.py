@@ -183,7 +183,7 @@ def build(
     added to the back-projection, and start at zero, so that the untrained network gives the back-projection itself.
 
     Training first finds the mean of all patches and stays there for some hundred steps; at high rates ReLUs die
-    meanwhile, and all predictions remain equal. `train.learning_rate=5e-4` and `train.batch_size=4` lead out of it.
+    meanwhile, and all predictions remain equal. The small rate and batches of its descriptor lead out of it.
 
     The reference system also merged overlapping patches here (`object.big`); the engine does that for any generator.
     Raises OptionError for patterns of less than 8 pixels.

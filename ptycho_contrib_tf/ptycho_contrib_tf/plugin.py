@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from ptycho_host import hookimpl
 from ptycho_host.components import Engine, Generator
 
+SLOW_AND_STEADY = {"learning_rate": 5e-4, "batch_size": 4}
+"""Both networks first find the mean of all patches; at the host's rate their ReLUs die there."""
+
 
 @hookimpl
 def ptycho_engines() -> Sequence[Engine]:
@@ -30,11 +33,13 @@ def ptycho_generators() -> Sequence[Generator]:
             backend="tensorflow",
             summary="A convolutional encoder with one decoder for the amplitude and one for the phase.",
             target="ptycho_contrib_tf.pinn:build",
+            training=SLOW_AND_STEADY,
         ),
         Generator(
             "baseline",
             backend="tensorflow",
             summary="A convolutional encoder with two linear arms, for supervised training.",
             target="ptycho_contrib_tf.baseline:build",
+            training=SLOW_AND_STEADY,
         ),
     ]

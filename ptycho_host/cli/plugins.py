@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ptycho_host.cli.console import host_of, warn_of_problems
+from ptycho_host.components import Generator
 from ptycho_host.errors import BrokenComponentError
 
 if TYPE_CHECKING:
@@ -81,6 +82,9 @@ def show(
         for option in options:
             table.add_row(option.name, option.type, option.default, option.bounds, option.description)
         out.print(table if options else "It has no options.")
+        if isinstance(entry.component, Generator) and entry.component.training:
+            wanted = ", ".join(f"train.{name}={value}" for name, value in entry.component.training.items())
+            out.print(f"Unless you say otherwise it is trained with {wanted}.")
 
 
 @app.command()
@@ -106,6 +110,7 @@ def doctor(ctx: typer.Context) -> None:
     found = 0
     for problem in (
         *host.problems, *host.duplicates(), *shadowed_modules(host), *broken_components(host), *_broken_commands(host),
+        *_broken_training(host),
     ):  # fmt: skip
         found += 1
         typer.echo(f"PROBLEM {problem.message}")
@@ -125,6 +130,19 @@ def _broken_commands(host: Host) -> Iterator[Problem]:
     for entry in host.registrations("command"):
         try:
             typer_command(entry)
+        except BrokenComponentError as error:
+            yield as_problem(error, entry)
+
+
+def _broken_training(host: Host) -> Iterator[Problem]:
+    """Generators whose descriptor asks for training that does not exist."""
+    from ptycho_host.config import TrainOptions
+    from ptycho_host.plugins.doctor import as_problem
+    from ptycho_host.resolution import training_for
+
+    for entry in host.registrations("generator"):
+        try:
+            training_for(entry, TrainOptions())
         except BrokenComponentError as error:
             yield as_problem(error, entry)
 

@@ -50,7 +50,7 @@ class Host:
         return host
 
     def add(self, plugin: object) -> None:
-        """One more plugin, a module or an object with hooks: say, an observer that a program brings for its own runs."""
+        """One more plugin, a module or an object with hooks, such as an observer that a program brings for its runs."""
         self._add(Candidate.of_object(plugin))
 
     @cached_property

@@ -11,11 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from ptycho_host.components import Generator
+from ptycho_host.config import TrainOptions
 from ptycho_host.configured import ConfiguredComponent
 from ptycho_host.contracts import GeneratorInputs, PatchShape, TrainingEngine, Workbench
 from ptycho_host.errors import InputError, quoted
 from ptycho_host.options import OptionSchema
 from ptycho_host.plugins import Host
+from ptycho_host.resolution import training_for
 from ptycho_host.runs.bundle import load_bundle, save_bundle
 from ptycho_host.testing.choices import values_of
 from ptycho_host.testing.scans import Sight, sight, simulated_scan
@@ -62,6 +64,13 @@ class GeneratorConformance(OptionConformance):
         """A workbench of the generator's back-end."""
         self._only_patterns(component)
         return workbench_for(host, component)
+
+    # --- what it asks for -----------------------------------------------------------------------------------------
+
+    def test_training_that_suits_it_exists(self, component: ConfiguredComponent) -> None:
+        """What the descriptor says of training are options of the section `train`, with values that are allowed."""
+        with self.attempt(component, "looking at the training it asks for"):
+            training_for(component.registration, TrainOptions())
 
     # --- what it is ---------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from ptycho_host.plugins import Host
 from ptycho_host.processes import Processes, processes_of
 from ptycho_host.records import EpochFinished, EpochReport, ReconstructionReady, RunFinished, RunStarted
 from ptycho_host.report.progress import SilentProgress
-from ptycho_host.resolution import Components, resolve_components
+from ptycho_host.resolution import Components, resolve_components, training_for
 from ptycho_host.runs.bundle import save_bundle
 from ptycho_host.runs.directory import RunDirectory
 from ptycho_host.runs.history import append_report, read_history
@@ -65,7 +65,9 @@ class Plan:
 
 def plan(config: RunConfig, host: Host) -> Plan:
     """Look up all components and check all options; raises InputErrors, touches nothing."""
-    return Plan(config, resolve_components(host, config))
+    components = resolve_components(host, config)
+    training = training_for(components.generator.registration, config.train)
+    return Plan(config.model_copy(update={"train": training}), components)
 
 
 def train(
@@ -91,7 +93,7 @@ def train(
     with processes.together():
         scan = _training_scan(planned, host)
         test = _test_scan(planned, host)
-        problem = _problem(config, components, scan, processes)
+        problem = _problem(planned.config, components, scan, processes)
     with processes.together():
         place = Path(out) if out is not None else None
         made = RunDirectory.create(place, config.generator.name).path if processes.first else Path()

@@ -6,10 +6,11 @@ import pytest
 
 from ptycho_host.catalogue import OVERLAY_VARIABLE, Catalogue
 from ptycho_host.components import Clipper, Engine, Generator, Loss, Refiner, Simulator, Stitcher
-from ptycho_host.config import from_table
+from ptycho_host.config import from_table, resolve
 from ptycho_host.errors import (
     AmbiguousComponentError,
     BackendError,
+    BrokenComponentError,
     ConfigError,
     InputError,
     OptionError,
@@ -230,3 +231,43 @@ def test_the_resolved_configuration_resolves_to_itself(host_of, loss):
 def test_a_name_that_two_distributions_bring_is_refused_with_both(host_of):
     with pytest.raises(AmbiguousComponentError, match="'lab0:norm', 'lab1:norm'"):
         resolve_components(host_of(whole_set("torch"), [toy(Clipper, "norm", "torch")]), from_table({}))
+
+
+def slow(**training):
+    """The whole set, with a generator that asks for the training."""
+    return [
+        toy(Generator, "stable_hybrid", "torch", training=training) if type(part) is Generator else part
+        for part in whole_set("torch")
+    ]
+
+
+def test_training_that_suits_the_generator_stands_between_what_was_asked_for_and_the_defaults(host_of, tmp_path):
+    host = host_of(slow(learning_rate=5e-4, batch_size=4))
+    file = tmp_path / "mine.toml"
+    file.write_text("[train]\nbatch_size = 32\n", encoding="utf-8")
+    for config in (
+        resolve(file, {"train": {"epochs": 3}}),
+        from_table({"train": {"batch_size": 32, "epochs": 3}}),
+    ):
+        training = plan(config, host).config.train
+        assert (training.learning_rate, training.batch_size, training.epochs) == (5e-4, 32, 3)
+        assert training.optimiser == config.train.optimiser
+    # The host's own default counts as asked for when it was said.
+    assert plan(resolve(settings=["train.learning_rate=2e-3"]), host).config.train.learning_rate == 2e-3
+
+
+def test_a_resolved_configuration_stays_as_it_is(host_of):
+    resolved = plan(resolve(), host_of(whole_set("torch"))).config
+    host = host_of(slow(learning_rate=5e-4))
+    assert plan(from_table(resolved.as_table()), host).config.train == resolved.train
+
+
+@pytest.mark.parametrize(
+    ("training", "sentence"),
+    [({"learning_rat": 1.0}, "did you mean 'learning_rate'"), ({"batch_size": 0}, "option 'batch_size' of")],
+)
+def test_training_that_does_not_exist_is_the_plugins_fault(host_of, training, sentence):
+    with pytest.raises(BrokenComponentError, match=r"generator 'stable_hybrid' \(lab0\) cannot be used") as error:
+        plan(resolve(), host_of(slow(**training)))
+    assert sentence.lower() in str(error.value).lower()
+    assert str(error.value).endswith("update, remove or report lab0.")

@@ -220,6 +220,12 @@ def test_a_defect_is_found(
     assert "see ptycho_host.contracts, generators" in str(failure.value)
 
 
+def test_training_that_does_not_exist_is_found(trial: Callable[..., Any]) -> None:
+    lab = trial(GeneratorConformance, plain(Sound), backend="torch", descriptor={"training": {"learning_rat": 5e-4}})
+    with pytest.raises(AssertionError, match=r"has no option 'learning_rat'. Did you mean 'learning_rate'"):
+        lab.check("test_training_that_suits_it_exists")
+
+
 def test_a_size_may_be_refused(trial: Callable[..., Any]) -> None:
     trial(GeneratorConformance, plain(RefusesOtherSizes), backend="torch").check(
         "test_other_sizes_are_refused_in_a_sentence"
