@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -64,14 +65,18 @@ def _shown(argument: str) -> str:
 
 def machine() -> str:
     """Processor, cores and versions, in one line."""
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         processor = names[0] if names else processor
-    return f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {version('torch')}"
+    libraries = []
+    for name in ("torch", "tensorflow-cpu", "tensorflow"):
+        with suppress(PackageNotFoundError):
+            libraries.append(f"{name} {version(name)}")
+    return ", ".join([processor, f"{os.cpu_count()} cores", f"Python {platform.python_version()}", *libraries])
 
 
 def mean_and_spread(values: list[float]) -> str:

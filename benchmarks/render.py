@@ -193,12 +193,64 @@ def streaming(results: Results) -> str:
     )
 
 
+def backends(results: Results) -> str:
+    scaled = results["scaled"]
+    return (
+        "The demo's scan, one thread, one seed; each network is shown 10,000 patterns with the training that its "
+        "author asks for. `pinn` and `baseline` have half the filters of the reference system. Amplitude and phase as "
+        f"`ptycho compare` judges them; {results['rule'].partition(':')[0]}.\n\n"
+        + table(
+            ["rank", "run", "amplitude SSIM", "phase SSIM", "epochs", "training, s", "collapsed"],
+            [
+                [
+                    row["rank"],
+                    row["label"],
+                    f"{row['amplitude_ssim']:.4f}",
+                    f"{row['phase_ssim']:.4f}",
+                    row["epochs"],
+                    f"{row['training_seconds']:.0f}",
+                    "yes" if row["collapsed"] else "no",
+                ]
+                for row in sorted(results["rows"], key=lambda row: row["rank"])
+            ],
+        )
+        + f"\n\n{scaled['label']}, {scaled['epochs']} epoch, all reconstructed: amplitude SSIM "
+        f"{scaled['amplitude_ssim']:.4f}, phase SSIM {scaled['phase_ssim']:.4f}."
+    )
+
+
+def xla(results: Results) -> str:
+    pays = [
+        f"N = {pixels}: {'it never pays' if patterns is None else f'it pays from {patterns:,} training patterns on'}"
+        for pixels, patterns in results["pays_from_patterns"].items()
+    ]
+    return (
+        "`pinn` on one thread of a CPU, batch 16. Compilation includes tracing, which there is without XLA too.\n\n"
+        + table(
+            ["", "training, steps/s", "compilation, s", "inference, patterns/s", "compilation, s"],
+            [
+                [
+                    row["label"],
+                    f"{row['training_steps_per_second']:.2f}",
+                    f"{row['training_compilation_seconds']:.1f}",
+                    f"{row['inference_patterns_per_second']:.1f}",
+                    f"{row['inference_compilation_seconds']:.1f}",
+                ]
+                for row in results["rows"]
+            ],
+        )
+        + f"\n\n{'; '.join(pays)}."
+    )
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "demo": ("The demo", demo),
     "siemens_star": ("Measured X-rays", siemens_star),
     "lift": ("The back-projection lift pays", lift),
     "collapse": ("No collapse", collapse),
     "throughput": ("Throughput and memory", throughput),
+    "backends": ("Both back-ends, one scan", backends),
+    "xla": ("XLA on CPUs", xla),
     "streaming": ("Scans larger than memory", streaming),
 }
 

@@ -9,7 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("demo.py", "siemens_star.py", "lift.py", "collapse.py", "throughput.py", "render.py")
+SCRIPTS = (
+    "demo.py",
+    "siemens_star.py",
+    "lift.py",
+    "collapse.py",
+    "throughput.py",
+    "backends.py",
+    "xla.py",
+    "render.py",
+)
 
 
 def main() -> None:
