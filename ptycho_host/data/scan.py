@@ -54,12 +54,21 @@ class ExperimentGeometry:
     """What turns object pixels into metres; written to product files, never needed to reconstruct.
 
     `object_pixel_m` is the side of an object pixel (y, x) in metres, `photon_energy_ev` the photon energy in
-    electronvolts, `detector_distance_m` the distance from sample to detector in metres.
+    electronvolts, `detector_distance_m` the distance from sample to detector in metres, `origin_m` where object
+    coordinate (0, 0) lies on the sample stage, (y, x) in metres; None leaves the object's centre at zero.
     """
 
     object_pixel_m: tuple[float, float]
     photon_energy_ev: float
     detector_distance_m: float
+    origin_m: tuple[float, float] | None = None
+
+    def object_centre_m(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        """(y, x) in metres of the centre of an object of `shape` (H, W)."""
+        if self.origin_m is None:
+            return 0.0, 0.0
+        (y, x), (height, width) = self.origin_m, self.object_pixel_m
+        return y + shape[0] / 2 * height, x + shape[1] / 2 * width
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,17 @@ from ptycho_host.records import EpochReport
 NOMINAL = ExperimentGeometry(object_pixel_m=(1e-8, 1e-8), photon_energy_ev=1e4, detector_distance_m=1.0)
 """Written when the input has no metres, and said so in the comments: the layout requires them."""
 
+POSITION_INDEXES, PHOTON_COUNTS = "probe_position_indexes", "probe_photon_counts"
+"""What the layout has for each position, and scans that were read from it keep under the same names."""
+
 
 def write_product(path: Path, reconstruction: Reconstruction, scan: Scan, history: list[EpochReport]) -> None:
     """Write the product atomically; raises RunFailedError when the folder cannot be written.
 
     Ptychodus counts pixels from the centre of the first one and puts a patch's centre at (N - 1)/2, half a pixel
-    before ours; with the object's centre at the origin a position is x_m = (x - W/2) * pixel width. The losses are
-    those of training, or the residuals of a refiner where nothing was trained.
+    before ours; a position is x_m = centre_x_m + (x - W/2) * pixel width. Indexes and photon counts of the positions
+    are those that the scan has from a file of Ptychodus. The losses are those of training, or the residuals of a
+    refiner where nothing was trained.
     """
     probe_used = scan.probe if reconstruction.probe is None else reconstruction.probe
     losses = [(report.epoch, report.training_loss) for report in history] or [
@@ -36,6 +40,8 @@ def write_product(path: Path, reconstruction: Reconstruction, scan: Scan, histor
     geometry = scan.geometry or NOMINAL
     pixel_height, pixel_width = geometry.object_pixel_m
     height, width = reconstruction.object.shape
+    centre_y, centre_x = geometry.object_centre_m(reconstruction.object.shape)
+    indexes = scan.per_pattern.get(POSITION_INDEXES, np.arange(scan.count, dtype=np.int64))
     comments = f"Scan '{scan.name}', reconstructed by ptycho-host."
     if scan.geometry is None:
         comments += " The input has no metres: pixel size, energy and distance are nominal."
@@ -50,16 +56,18 @@ def write_product(path: Path, reconstruction: Reconstruction, scan: Scan, histor
         for unknown in ("exposure_time_s", "mass_attenuation_m2_per_kg", "tomography_angle_deg"):
             file.attrs[unknown] = 0.0
         obj = file.create_dataset("object", data=reconstruction.object[np.newaxis].astype(np.complex64))
-        obj.attrs["center_x_m"] = 0.0
-        obj.attrs["center_y_m"] = 0.0
+        obj.attrs["center_x_m"] = centre_x
+        obj.attrs["center_y_m"] = centre_y
         probe = file.create_dataset("probe", data=probe_used[np.newaxis, np.newaxis].astype(np.complex64))
         for image in (obj, probe):
             image.attrs["pixel_width_m"] = pixel_width
             image.attrs["pixel_height_m"] = pixel_height
         file.create_dataset("object_layer_spacing_m", data=np.zeros(0))
-        file.create_dataset("probe_position_indexes", data=np.arange(scan.count, dtype=np.int64))
-        file.create_dataset("probe_position_x_m", data=(scan.positions[:, 1] - width / 2) * pixel_width)
-        file.create_dataset("probe_position_y_m", data=(scan.positions[:, 0] - height / 2) * pixel_height)
+        file.create_dataset(POSITION_INDEXES, data=indexes)
+        file.create_dataset("probe_position_x_m", data=centre_x + (scan.positions[:, 1] - width / 2) * pixel_width)
+        file.create_dataset("probe_position_y_m", data=centre_y + (scan.positions[:, 0] - height / 2) * pixel_height)
+        if PHOTON_COUNTS in scan.per_pattern:
+            file.create_dataset(PHOTON_COUNTS, data=scan.per_pattern[PHOTON_COUNTS])
         file.create_dataset("loss_epochs", data=np.array([epoch for epoch, _ in losses], dtype=np.int64))
         file.create_dataset("loss_values", data=np.array([loss for _, loss in losses], dtype=float))
     write_bytes(path, content.getvalue())

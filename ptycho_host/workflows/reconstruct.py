@@ -37,6 +37,7 @@ def reconstruct_to_file(
     data: str | Path,
     out: Path | None,
     *,
+    reader: ComponentChoice | None = None,
     stitch: ComponentChoice | None = None,
     progress: Progress | None = None,
 ) -> Reconstructed | None:
@@ -46,7 +47,7 @@ def reconstruct_to_file(
     """
     processes = run.processes
     with processes.together():
-        scan = load_scan(data, host=run.host)
+        scan = load_scan(data, host=run.host, reader=reader)
     progress = (progress if processes.first else None) or SilentProgress()
     assembly = run.assemble(scan, stitch=stitch, progress=progress)
     with processes.together():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,11 +20,12 @@ from ptycho_host.data.formats.metres import far_field_pixel
 from ptycho_host.data.formats.reading import finished
 from ptycho_host.data.scan import ComplexArray, ExperimentGeometry, Positions, Scan
 from ptycho_host.errors import DataError, InputError
+from ptycho_host.runs.product import PHOTON_COUNTS, POSITION_INDEXES
 from ptycho_ptychodus.counts import as_counts, counts_dtype
 
 DIFFRACTION, PRODUCT = "diffraction.h5", "product.h5"
 DIFFRACTION_ITEMS = ("patterns", "indexes", "bad_pixels")
-PRODUCT_ITEMS = ("object", "probe", "probe_position_indexes", "probe_position_x_m", "probe_position_y_m")
+PRODUCT_ITEMS = ("object", "probe", POSITION_INDEXES, "probe_position_x_m", "probe_position_y_m")
 OURS = "ptycho_host"
 
 
@@ -77,8 +78,11 @@ class WorkspaceReader:
             check.source = str(product)
             found = _Product.of(source, check, pixels, self._mode)
             fields = read_companion(source, OURS, check, count, found.object, found.geometry)
-        positions = _paired(found, indexes, check)
-        scan = Scan(patterns, positions, found.probe, name=_name(path), bad_pixels=bad, **fields)
+        paired = _Paired.of(found, indexes, check)
+        if fields["geometry"] is not None:
+            fields["geometry"] = paired.geometry
+        fields["per_pattern"] = {**fields.get("per_pattern", {}), **paired.kept}
+        scan = Scan(patterns, paired.positions, found.probe, name=_name(path), bad_pixels=bad, **fields)
         return check.inside(finished(scan, check, self._empty))
 
     def _files(self, path: Path) -> tuple[Path, Path]:
@@ -126,13 +130,18 @@ class WorkspaceWriter:
 
 @dataclass(frozen=True, slots=True)
 class _Product:
-    """What a product says; positions by index, in pixels of its object on our convention."""
+    """What a product says; positions by index, in pixels of its object on our convention.
+
+    canvas: whether a scan's canvas will be this object's. photon_counts: (n,) of the positions, where known.
+    """
 
     object: ComplexArray | None
     probe: ComplexArray
     indexes: NDArray[np.int64]
     positions: Positions
     geometry: ExperimentGeometry
+    canvas: bool
+    photon_counts: NDArray[np.float64] | None
 
     @classmethod
     def of(cls, source: Hdf5Source, check: ScanChecker, pixels: int, mode: int | None) -> _Product:
@@ -154,30 +163,68 @@ class _Product:
         energy = _attribute(source, "/", energy_key, check)
         distance = _attribute(source, "/", "detector_object_distance_m", check)
         made_up = bool(np.array_equal(source.attribute(OURS, "object"), "none"))
+        counts = source.optional(PHOTON_COUNTS)
         return cls(
             # Several layers are no transmission of one plane.
             object=check.object(obj[0], "object") if len(obj) == 1 and not made_up else None,
             probe=check.probe(source.array("probe"), pixels, mode),
-            indexes=_indexes(source, "probe_position_indexes", check, len(y)),
+            indexes=_indexes(source, POSITION_INDEXES, check, len(y)),
             positions=np.stack([rows, columns], axis=1),
-            geometry=ExperimentGeometry((height, width), energy, distance),
+            geometry=ExperimentGeometry(
+                (height, width),
+                energy,
+                distance,
+                (centre_y - obj.shape[-2] / 2 * height, centre_x - obj.shape[-1] / 2 * width),
+            ),
+            canvas=len(obj) == 1 and (centre_y, centre_x) == (0, 0),
+            photon_counts=None if counts is None else check.numbers(counts, PHOTON_COUNTS, np.float64).ravel(),
         )
 
 
-def _paired(product: _Product, indexes: NDArray[np.int64], check: ScanChecker) -> Positions:
-    """The position of each pattern: those of its index, averaged as Ptychodus does; refuses patterns without one."""
-    known, places = np.unique(product.indexes, return_inverse=True)
-    number = np.bincount(places)
-    mean = np.stack([np.bincount(places, product.positions[:, axis]) / number for axis in (0, 1)], axis=1)
-    at = np.searchsorted(known, indexes).clip(max=len(known) - 1)
-    missing = np.flatnonzero(known[at] != indexes)
-    if len(missing):
-        wrong = f"lacks {len(missing)} of the patterns' indexes (first: {int(indexes[missing[0]])})"
-        raise check.fail("probe_position_indexes", wrong, "write a product for these patterns")
-    if product.object is None:
-        # Without an object there is no canvas, and the outermost patches may begin before pixel zero.
-        mean = mean - np.minimum(mean.min(axis=0) - product.probe.shape[-1] / 2, 0)
-    return check.positions(mean[at, 0], mean[at, 1], len(indexes))
+@dataclass(frozen=True, slots=True)
+class _Paired:
+    """What a product says of each pattern, found by its index; several of an index are averaged as Ptychodus does."""
+
+    positions: Positions
+    geometry: ExperimentGeometry
+    kept: dict[str, NDArray[Any]]
+
+    @classmethod
+    def of(cls, product: _Product, indexes: NDArray[np.int64], check: ScanChecker) -> _Paired:
+        """Refuses patterns that the product has no position for."""
+        known, places = np.unique(product.indexes, return_inverse=True)
+        number = np.bincount(places)
+        at = np.searchsorted(known, indexes).clip(max=len(known) - 1)
+        missing = np.flatnonzero(known[at] != indexes)
+        if len(missing):
+            wrong = f"lacks {len(missing)} of the patterns' indexes (first: {int(indexes[missing[0]])})"
+            raise check.fail(POSITION_INDEXES, wrong, "write a product for these patterns")
+
+        def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            averaged: NDArray[np.float64] = np.bincount(places, values) / number
+            return averaged
+
+        positions = np.stack([mean(product.positions[:, axis]) for axis in (0, 1)], axis=1)
+        shift = np.zeros(2)
+        if product.object is None:
+            # Without an object there is no canvas, and the outermost patches may begin before pixel zero.
+            shift = np.minimum(positions.min(axis=0) - product.probe.shape[-1] / 2, 0)
+        y, x = (positions[at] - shift).T
+        kept: dict[str, NDArray[Any]] = {POSITION_INDEXES: indexes}
+        counts = product.photon_counts
+        if counts is not None and len(counts) == len(product.indexes):
+            kept[PHOTON_COUNTS] = mean(counts)[at]
+        return cls(check.positions(y, x, len(indexes)), _moved(product, shift), kept)
+
+
+def _moved(product: _Product, shift: NDArray[np.float64]) -> ExperimentGeometry:
+    """The geometry on a canvas that begins at pixel `shift` of the product's object."""
+    geometry = product.geometry
+    if product.canvas and not shift.any():
+        return replace(geometry, origin_m=None)
+    assert geometry.origin_m is not None
+    y, x = np.array(geometry.origin_m) + shift * geometry.object_pixel_m
+    return replace(geometry, origin_m=(float(y), float(x)))
 
 
 def _write_diffraction(target: Hdf5Target, scan: Scan, codec: Any) -> None:
@@ -186,7 +233,7 @@ def _write_diffraction(target: Hdf5Target, scan: Scan, codec: Any) -> None:
     for side, pixel in zip(("height", "width"), geometry.object_pixel_m, strict=True):
         detector = far_field_pixel(geometry.photon_energy_ev, geometry.detector_distance_m, scan.pixels, pixel)
         patterns.attrs[f"detector_pixel_{side}_m"] = detector
-    target.root["indexes"] = np.arange(scan.count, dtype=np.int64)
+    target.root["indexes"] = _indexes_of(scan)
     none = np.zeros((scan.pixels, scan.pixels), dtype=bool)
     target.root["bad_pixels"] = none if scan.bad_pixels is None else scan.bad_pixels
 
@@ -208,15 +255,25 @@ def _write_product(root: h5py.File, scan: Scan) -> None:
     for unknown in ("exposure_time_s", "mass_attenuation_m2_per_kg", "tomography_angle_deg"):
         root.attrs[unknown] = 0.0
     root["object"] = obj[np.newaxis]
-    root["object"].attrs["center_x_m"] = root["object"].attrs["center_y_m"] = 0.0
+    centre_y, centre_x = geometry.object_centre_m(obj.shape)
+    root["object"].attrs["center_x_m"], root["object"].attrs["center_y_m"] = centre_x, centre_y
     root["probe"] = scan.probe[np.newaxis, np.newaxis]
     for name in ("object", "probe"):
         root[name].attrs["pixel_height_m"], root[name].attrs["pixel_width_m"] = height, width
     root["object_layer_spacing_m"] = np.zeros(0)
-    root["probe_position_indexes"] = np.arange(scan.count, dtype=np.int64)
-    root["probe_position_y_m"] = (scan.positions[:, 0] - obj.shape[0] / 2) * height
-    root["probe_position_x_m"] = (scan.positions[:, 1] - obj.shape[1] / 2) * width
-    write_companion(root.create_group(OURS), scan)
+    root[POSITION_INDEXES] = _indexes_of(scan)
+    root["probe_position_y_m"] = centre_y + (scan.positions[:, 0] - obj.shape[0] / 2) * height
+    root["probe_position_x_m"] = centre_x + (scan.positions[:, 1] - obj.shape[1] / 2) * width
+    if PHOTON_COUNTS in scan.per_pattern:
+        root[PHOTON_COUNTS] = scan.per_pattern[PHOTON_COUNTS]
+    others = {
+        name: values for name, values in scan.per_pattern.items() if name not in (POSITION_INDEXES, PHOTON_COUNTS)
+    }
+    write_companion(root.create_group(OURS), replace(scan, per_pattern=others))
+
+
+def _indexes_of(scan: Scan) -> NDArray[np.int64]:
+    return scan.per_pattern.get(POSITION_INDEXES, np.arange(scan.count, dtype=np.int64))
 
 
 def _indexes(source: Hdf5Source, name: str, check: ScanChecker, count: int) -> NDArray[np.int64]:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from ptycho_host.data.scan import Positions
 
-PLANCK_TIMES_LIGHT = 1.98644586e-25
-"""h c in joules times metres (CODATA 2018)."""
+PLANCK_TIMES_LIGHT = 6.62607015e-34 * 299_792_458
+"""h c in joules times metres, exact since the SI of 2019."""
 ELECTRONVOLT = 1.602176634e-19
 """Joules."""
 
