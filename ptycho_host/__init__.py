@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ptycho_host.plugins import Host
     from ptycho_host.workflows.compare import compare
     from ptycho_host.workflows.reconstruct import reconstruct
+    from ptycho_host.workflows.refine import refine
     from ptycho_host.workflows.run import Run
     from ptycho_host.workflows.scans import load_scan, simulate, write_scan
     from ptycho_host.workflows.train import resume, train
@@ -38,6 +39,7 @@ __all__ = [
     "hookimpl",
     "load_scan",
     "reconstruct",
+    "refine",
     "resume",
     "simulate",
     "train",
@@ -53,6 +55,7 @@ _HOMES = {
     "compare": "workflows.compare",
     "load_scan": "workflows.scans",
     "reconstruct": "workflows.reconstruct",
+    "refine": "workflows.refine",
     "resume": "workflows.train",
     "simulate": "workflows.scans",
     "train": "workflows.train",

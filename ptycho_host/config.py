@@ -268,5 +268,12 @@ def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, A
             renamed = key in COMPONENT_SECTIONS and value.get("name", base.get("name")) != base.get("name")
             merged[key] = _overlaid({} if renamed else base, value)
         else:
-            merged[key] = dict(value) if isinstance(value, Mapping) else value
+            merged[key] = _given(value)
     return merged
+
+
+def _given(value: Any) -> Any:
+    """A value, or a table without what was left open, at any depth."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: _given(item) for key, item in value.items() if item is not None}

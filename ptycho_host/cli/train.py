@@ -40,6 +40,9 @@ def train(
     refine: Annotated[
         str | None, typer.Option(help="Iterative refiner after stitching.", rich_help_panel=COMPONENTS, metavar="NAME")
     ] = None,
+    refine_epochs: Annotated[
+        int | None, typer.Option(help="Passes of the refiner over the patterns.", rich_help_panel=COMPONENTS)
+    ] = None,
     backend: Annotated[
         str | None, typer.Option(help="Tensor library, when several fit.", rich_help_panel=COMPONENTS, metavar="NAME")
     ] = None,
@@ -92,7 +95,7 @@ def train(
         "loss": loss,
         "clip": clip,
         "stitch": stitch,
-        "refiner": refine,
+        "refiner": {"name": refine, "epochs": refine_epochs} if refine or refine_epochs is not None else None,
         "engine": {"device": device} if device else None,
         "train": {"epochs": epochs, "batch_size": batch_size},
     }

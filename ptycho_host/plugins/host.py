@@ -91,7 +91,8 @@ class Host:
             )
         hint = self.catalogue.install_hint(kind, bare) or close_match_hint(bare, {*known, *self.catalogue.names(kind)})
         installed = f" Installed: {quoted(known)}." if known else f" No {kind} is installed."
-        raise UnknownComponentError(f"no {kind} named '{name}' is installed.{hint}{installed}")
+        missing = f"no {kind} named '{name}' is installed." if name else f"no {kind} was named."
+        raise UnknownComponentError(f"{missing}{hint}{installed}")
 
     def find(self, kind: str, name: str, backend: str | None = None) -> Registration:
         """The one component of that kind and name that works on `backend`.

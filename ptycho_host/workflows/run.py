@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ptycho_host.config import ComponentChoice, RunConfig, resolve
 from ptycho_host.configured import configure
@@ -23,6 +23,7 @@ from ptycho_host.runs.bundle import load_bundle
 from ptycho_host.runs.directory import RunDirectory
 from ptycho_host.runs.history import read_history
 from ptycho_host.workflows.assembly import Assembly, assemble
+from ptycho_host.workflows.refine import configure_refiner
 from ptycho_host.workflows.scans import load_scan
 
 
@@ -91,16 +92,31 @@ class Run:
         return processes_of(self.engine())
 
     def reconstruct(
-        self, scan: Scan | str | Path, *, stitch: ComponentChoice | str | None = None, progress: Progress | None = None
+        self,
+        scan: Scan | str | Path,
+        *,
+        stitch: ComponentChoice | str | None = None,
+        refiner: ComponentChoice | str | Literal[False] | None = None,
+        progress: Progress | None = None,
     ) -> Reconstruction:
-        """The object of a scan, in one pass of the trained generator; on the scale of the scan's probe."""
+        """The object of a scan, in one pass of the trained generator; on the scale of the scan's probe.
+
+        stitch, refiner: instead of the run's own; False: no refiner, though the run has one.
+        """
         scan = filled(scan) if isinstance(scan, Scan) else load_scan(scan, host=self.host)
-        return self.assemble(scan, stitch=stitch, progress=progress).reconstruction
+        return self.assemble(scan, stitch=stitch, refiner=refiner, progress=progress).reconstruction
 
     def assemble(
-        self, scan: Scan, *, stitch: ComponentChoice | str | None = None, progress: Progress | None = None
+        self,
+        scan: Scan,
+        *,
+        stitch: ComponentChoice | str | None = None,
+        refiner: ComponentChoice | str | Literal[False] | None = None,
+        progress: Progress | None = None,
     ) -> Assembly:
         """As `reconstruct`, with the seconds of each step."""
         choice = ComponentChoice(name=stitch) if isinstance(stitch, str) else stitch or self.config.stitch
         stitcher = configure(self.host, "stitcher", choice.name, choice.options).build()
-        return assemble(self.engine(), self.bundle, scan, stitcher, progress or SilentProgress())
+        wanted = self.config.refiner if refiner is None else refiner
+        refine = configure_refiner(self.host, wanted).build() if wanted else None
+        return assemble(self.engine(), self.bundle, scan, stitcher, progress or SilentProgress(), refine)
