@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -39,8 +41,12 @@ def torch_supervised(prediction: ForwardResult, target: Measurement) -> torch.Te
     return (prediction.object_patches * prediction.probe - target.object_patches).abs().square().mean()
 
 
-@pytest.mark.parametrize("channels", [1, 4])
-def test_value_and_gradient_are_those_of_torch(scan: Scan, channels: int) -> None:
+@pytest.mark.parametrize(("channels", "with_bad_pixels"), [(1, False), (4, False), (1, True)])
+def test_value_and_gradient_are_those_of_torch(scan: Scan, channels: int, with_bad_pixels: bool) -> None:
+    if with_bad_pixels:
+        bad = np.zeros((scan.pixels, scan.pixels), dtype=bool)
+        bad[14:18, 14:18] = bad[:, 5] = True
+        scan = replace(scan, bad_pixels=bad)
     scale = IntensityScale.of(scan)
     probe = scale.model_probe(scan.probe)
     merger = GroupMerger(probe, scan.positions, REACH)
@@ -55,7 +61,9 @@ def test_value_and_gradient_are_those_of_torch(scan: Scan, channels: int) -> Non
     with tf.GradientTape() as tape:
         tape.watch(leaf)
         measured = Measurement(data[AMPLITUDE], scale.amplitude, data[TRUTH])
-        value = Objective(losses, OPTIONS, merger).of_groups(leaf, measured, tf.constant(probe), data[COORDINATES])
+        value = Objective(losses, OPTIONS, merger, scan.bad_pixels).of_groups(
+            leaf, measured, tf.constant(probe), data[COORDINATES]
+        )
 
     twin_losses = [WeightedLoss("square", 1.5, torch_square), WeightedLoss("supervised", 0.5, torch_supervised)]
     torch_feed = TorchFeed(scan, scale, torch.device("cpu"))
