@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ptycho_host import hookimpl
 from ptycho_host.components import Reader, Writer
+from ptycho_host.records import ReconstructionReady, RunStarted
 
 
 @hookimpl
@@ -56,3 +57,21 @@ def ptycho_writers() -> Sequence[Writer]:
             suffixes=(".npz",),
         ),
     ]
+
+
+@hookimpl
+def ptycho_run_started(record: RunStarted) -> None:
+    """Look at `[observers.ptychodus]` now, so that a mistake there is told before the run and not after it."""
+    from ptycho_ptychodus.observer import observer_of
+
+    observer_of(record.config.get("observers", {}))
+
+
+@hookimpl
+def ptycho_reconstruction_ready(record: ReconstructionReady) -> None:
+    """Write the product where `[observers.ptychodus]` wants it."""
+    from ptycho_ptychodus.observer import observer_in
+
+    observer = observer_in(record.directory)
+    if observer is not None:
+        observer.reconstruction_ready(record)
