@@ -1,9 +1,10 @@
-"""Reconstruct another scan with a trained run: one forward pass, stitched; no training."""
+"""Reconstruct another scan with a trained run, or with a refiner alone; no training."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ptycho_host.config import ComponentChoice
 from ptycho_host.contracts import Progress, Reconstruction
@@ -12,6 +13,7 @@ from ptycho_host.plugins import Host
 from ptycho_host.report.progress import SilentProgress
 from ptycho_host.runs.product import write_product
 from ptycho_host.workflows.evaluation import Evaluation, evaluate
+from ptycho_host.workflows.refine import configure_refiner, refined
 from ptycho_host.workflows.run import Run
 from ptycho_host.workflows.scans import load_scan
 
@@ -39,9 +41,10 @@ def reconstruct_to_file(
     *,
     reader: ComponentChoice | None = None,
     stitch: ComponentChoice | None = None,
+    refiner: ComponentChoice | Literal[False] | None = None,
     progress: Progress | None = None,
 ) -> Reconstructed | None:
-    """Reconstruct, measure, and write the product to `out` unless it is None.
+    """Reconstruct as `Run.reconstruct` does, measure, and write the product to `out` unless it is None.
 
     Where several processes reconstruct together the first one does so, and the others get None.
     """
@@ -49,11 +52,30 @@ def reconstruct_to_file(
     with processes.together():
         scan = load_scan(data, host=run.host, reader=reader)
     progress = (progress if processes.first else None) or SilentProgress()
-    assembly = run.assemble(scan, stitch=stitch, progress=progress)
+    assembly = run.assemble(scan, stitch=stitch, refiner=refiner, progress=progress)
     with processes.together():
         if not processes.first:
             return None
         evaluation = evaluate(assembly, scan)
         if out is not None:
             write_product(out, assembly.reconstruction, scan, run.history)
+    return Reconstructed(scan, assembly.reconstruction, evaluation, out)
+
+
+def iterate_to_file(
+    data: str | Path,
+    out: Path | None,
+    refiner: ComponentChoice,
+    *,
+    host: Host,
+    reader: ComponentChoice | None = None,
+    progress: Progress | None = None,
+) -> Reconstructed:
+    """Refine from a uniform object, without a network; measure, and write the product to `out` unless it is None."""
+    configured = configure_refiner(host, refiner)
+    scan = load_scan(data, host=host, reader=reader)
+    assembly = refined(scan, configured, None, progress or SilentProgress())
+    evaluation = evaluate(assembly, scan)
+    if out is not None:
+        write_product(out, assembly.reconstruction, scan, [])
     return Reconstructed(scan, assembly.reconstruction, evaluation, out)
