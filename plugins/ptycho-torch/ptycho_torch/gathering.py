@@ -60,13 +60,18 @@ def processes_of(fabric: Fabric) -> Processes:
 
 @contextmanager
 def connected(fabric: Fabric) -> Iterator[None]:
-    """Raise RunFailedError where the block fails because another process has gone."""
+    """Raise RunFailedError where the block fails because another process has gone, InputError for idle parameters."""
     try:
         yield
     except RuntimeError as error:
+        if fabric.world_size > 1 and "not used in producing loss" in str(error):
+            raise InputError(
+                "the generator has parameters that its patches do not depend on, so that processes wait for their "
+                "gradients in vain; remove them, or train on one device."
+            ) from error
         if fabric.world_size == 1 or not _is_of_connection(error):
             raise
-        raise RunFailedError(f"another process of this training has ended ({_first_line(error)}).") from error
+        raise RunFailedError("another process of this run has ended, so this one cannot go on.") from error
 
 
 def _total(fabric: Fabric, array: NDArray[Any]) -> NDArray[Any]:
