@@ -54,7 +54,7 @@ def assemble(
     """The object of `scan`; raises InputError when the bundle was trained for patterns of another size.
 
     Processes that share the engine's work predict and stitch a stretch of the scan each, and all get the object; where
-    the stitcher cannot be shared, each of them does the whole.
+    the stitcher cannot be shared, each of them does the whole. Only the first one refines.
     """
     processes = processes_of(engine)
     with processes.together():
@@ -77,7 +77,7 @@ def assemble(
     stitch_seconds = perf_counter() - started - patches.seconds
     result = replace(stitched, object=bundle.scale.physical_object(stitched.object))
     started = perf_counter()
-    if refine is not None:
+    if refine is not None and processes.first:
         result = refine(scan, result, progress)
     return Assembly(result, patches.seconds, stitch_seconds, perf_counter() - started)
 

@@ -234,7 +234,7 @@ def _run(
             if processes.first:
                 save_bundle(bundle, directory.bundle)
         target = test or problem.scan
-        refine = components.refiner.build() if components.refiner is not None and processes.first else None
+        refine = components.refiner.build() if components.refiner is not None else None
         assembly = assemble(engine, bundle, target, components.stitcher.build(), context.progress, refine)
         # The others wait: when they are done too, everything is written.
         with processes.together():
