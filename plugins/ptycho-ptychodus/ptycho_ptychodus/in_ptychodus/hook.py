@@ -27,8 +27,9 @@ def register_plugins(registry: object) -> None:
         # Somebody wants only Ptychodus's file readers and writers.
         return
     _attempt("its reconstructors", lambda: _extend(model, "ProcessingCore", "algorithm_libraries", _library))
-    if importlib.util.find_spec("PyQt5") is not None and not {"-b", "--batch"} & set(sys.argv):
-        _attempt("its panel", lambda: _add_panel())
+    headless = any(argument.startswith(("-b", "--b")) for argument in sys.argv[1:])
+    if not headless and importlib.util.find_spec("PyQt5") is not None:
+        _attempt("its panel", _add_panel)
 
 
 def _add_panel() -> None:
@@ -69,9 +70,12 @@ def _library(arguments: dict[str, Any]) -> list[Any]:
 
 
 def _panel(arguments: dict[str, Any]) -> list[Any]:
+    from ptycho_ptychodus.in_ptychodus.library import HostLibrary
     from ptycho_ptychodus.in_ptychodus.panel import PanelFactory
 
-    return [PanelFactory(arguments["processing_api"])]
+    # Nothing public leads from the controller's arguments to the libraries.
+    libraries = arguments["algorithm_parameter"]._libraries
+    return [PanelFactory(library) for library in libraries if isinstance(library, HostLibrary)]
 
 
 def _attempt(what: str, action: Callable[[], Any]) -> Any:

@@ -65,11 +65,6 @@ class HostReconstructor(SubprocessReconstructor):  # type: ignore[misc]
             export_training_data=_export,
         )
 
-    @property
-    def settings(self) -> HostSettings:
-        """Those of the library."""
-        return self._settings
-
     def reconstruct(self, parameters: ReconstructInput) -> Iterator[ReconstructOutput]:
         """One pass over all patterns: a single product."""
         self._goal = 1
