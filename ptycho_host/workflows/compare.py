@@ -94,8 +94,9 @@ def _judgement(
 ) -> Judgement:
     agreement, aligned = None, obj
     if ground.scan is not None:
-        aligned = _on_the_probes_scale(obj, ground.scan)
-        agreement = diffraction_agreement(aligned, ground.scan)
+        seen = _with_its_probe(ground.scan, source)
+        aligned = _on_the_probes_scale(obj, seen)
+        agreement = diffraction_agreement(aligned, seen)
     if against is not None:
         # The alignment puts zeros for what is not a number; a figure shall show holes.
         aligned = np.where(np.isfinite(obj), against.alignment.object, np.nan)
@@ -110,6 +111,14 @@ def _judgement(
         object=aligned.astype(np.complex64),
         curves={name: part.frc for name, part in parts.items() if part.frc is not None},
     )
+
+
+def _with_its_probe(scan: Scan, source: Source) -> Scan:
+    """The scan with the probe that the product holds: a method may have refined both together."""
+    product = source.product
+    if product is None or product.probe.shape != scan.probe.shape or not np.isfinite(product.probe).all():
+        return scan
+    return replace(scan, probe=product.probe)
 
 
 def _on_the_probes_scale(obj: Complex, scan: Scan) -> Complex:

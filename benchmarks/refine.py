@@ -1,0 +1,103 @@
+"""Refiners after a network and by themselves: the demo's lines scan, and measured X-rays.
+
+python benchmarks/refine.py --seconds 60 --seeds 0 1 2 --data siemens_star_64.npz
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from measuring import write_results
+
+from ptycho_host import Host, Reconstruction, Scan, load_scan, simulate, train
+from ptycho_host.metrics.diffraction import diffraction_agreement
+from ptycho_host.report.progress import SilentProgress
+from ptycho_host.workflows.evaluation import evaluate
+from ptycho_host.workflows.refine import configure_refiner, refined
+
+REFINERS = ("epie", "rpie", "lsq_ml")
+HOST = Host.discover()
+
+
+def row(scan: Scan, start: Reconstruction | None, choice: dict[str, Any], **labels: Any) -> dict[str, Any]:
+    """What a refiner makes of a start (None: a uniform object), with its seconds."""
+    assembly = refined(scan, configure_refiner(HOST, choice), start, SilentProgress())
+    figures = evaluate(assembly, scan).metrics.as_json()
+    result = {
+        **labels,
+        "refiner": choice["name"],
+        "probe": choice.get("probe", "fixed"),
+        "epochs": choice["epochs"],
+        "seconds": assembly.seconds,
+        **scores(figures),
+    }
+    print(result, flush=True)
+    return result
+
+
+def scores(figures: dict[str, Any]) -> dict[str, Any]:
+    found = {name: figures["diffraction"][name] for name in ("correlation", "residual")}
+    for part in ("amplitude", "phase"):
+        if part in figures:
+            found |= {f"{part}_{name}": figures[part][name] for name in ("ssim", "mae")}
+    return found
+
+
+def lines(seeds: list[int], seconds: float, epochs: int, alone: list[int]) -> list[dict[str, Any]]:
+    """One network a seed on the demo's scan, before and after each refiner; then the refiners without it."""
+    rows = []
+    for seed in seeds:
+        scan = simulate("lines", seed=seed, host=HOST)
+        config = {"seed": seed, "clip": "agc", "train": {"epochs": 10_000, "time_limit": seconds}}
+        with tempfile.TemporaryDirectory() as folder:
+            run = train(config, out=Path(folder) / "run", host=HOST)
+            network = run.assemble(scan)
+        before = {"start": "network", "seed": seed, "refiner": None, "epochs": 0, "seconds": network.seconds}
+        rows.append(before | scores(evaluate(network, scan).metrics.as_json()))
+        print(rows[-1], flush=True)
+        for name in REFINERS:
+            choice = {"name": name, "epochs": epochs}
+            rows.append(row(scan, network.reconstruction, choice, start="network", seed=seed))
+            for uniform in alone:
+                rows.append(row(scan, None, {"name": name, "epochs": uniform}, start="uniform", seed=seed))
+    return rows
+
+
+def measured(scan: Scan, epochs: int) -> list[dict[str, Any]]:
+    """Each refiner on measured patterns from a uniform object, with the file's probe and with a free one."""
+    rows = []
+    if scan.reference is not None:
+        agreement = diffraction_agreement(scan.reference, scan)
+        rows.append(
+            {"refiner": None, "correlation": agreement.correlation, "residual": agreement.residual, "probe": "fixed"}
+        )
+    for probe in ("fixed", "free"):
+        rows += [row(scan, None, {"name": name, "epochs": epochs, "probe": probe}) for name in REFINERS]
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="siemens_star", help="measured scan: file or named data set")
+    parser.add_argument("--seconds", type=float, default=60, help="training of each network")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=5, help="after the network")
+    parser.add_argument("--alone", type=int, nargs="+", default=[20], help="epochs from a uniform object")
+    parser.add_argument("--measured-epochs", type=int, default=50)
+    arguments = parser.parse_args()
+    scan = load_scan(arguments.data, host=HOST)
+    content = {
+        "training_seconds": arguments.seconds,
+        "data": Path(arguments.data).name,
+        "patterns": scan.count,
+        "measured": measured(scan, arguments.measured_epochs),
+        "lines": lines(arguments.seeds, arguments.seconds, arguments.epochs, arguments.alone),
+    }
+    print(write_results("refine", content))
+
+
+if __name__ == "__main__":
+    main()
