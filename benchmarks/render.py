@@ -243,6 +243,30 @@ def xla(results: Results) -> str:
     )
 
 
+def many_devices(results: Results) -> str:
+    def rates(row: Results, what: str) -> str:
+        one, two = row[f"{what}_patterns_per_second"]
+        return f"{one:.0f} → {two:.0f} ({two / one:.2f})"
+
+    return (
+        f"One process with batches of {results['batch']}, and {results['world']} with their share of each, a thread a "
+        "process; largest differences over the largest value, patterns/s of one → of all (ratio).\n\n"
+        + table(
+            ["", "losses", "weights", "object", "unseen scan", "training", "reconstruction", "load of 2 cores"],
+            [
+                [
+                    f"{row['label']}, {row['epochs']} epochs",
+                    *(f"{row[f'{what}_difference']:.1e}" for what in ("loss", "weight", "object", "unseen")),
+                    rates(row, "training"),
+                    rates(row, "reconstruction"),
+                    f"{row['load']:.1f}",
+                ]
+                for row in results["rows"]
+            ],
+        )
+    )
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "demo": ("The demo", demo),
     "siemens_star": ("Measured X-rays", siemens_star),
@@ -252,6 +276,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "backends": ("Both back-ends, one scan", backends),
     "xla": ("XLA on CPUs", xla),
     "streaming": ("Scans larger than memory", streaming),
+    "many_devices": ("Several processes", many_devices),
 }
 
 
