@@ -252,7 +252,7 @@ def many_devices(results: Results) -> str:
         f"One process with batches of {results['batch']}, and {results['world']} with their share of each, a thread a "
         "process; largest differences over the largest value, patterns/s of one → of all (ratio).\n\n"
         + table(
-            ["", "losses", "weights", "object", "unseen scan", "training", "reconstruction", "load of 2 cores"],
+            ["", "losses", "weights", "object", "unseen scan", "training", "reconstruction", "load"],
             [
                 [
                     f"{row['label']}, {row['epochs']} epochs",

@@ -8,7 +8,7 @@ from project import PACKAGE
 from sources import definitions
 from writing import code, page, prose
 
-MODULES = ("contracts.py", "data/scan.py", "physics/intensity.py", "records.py")
+MODULES = ("contracts.py", "processes.py", "data/scan.py", "physics/intensity.py", "records.py")
 
 
 def contract_page() -> str:
