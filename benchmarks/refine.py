@@ -22,9 +22,9 @@ REFINERS = ("epie", "rpie", "lsq_ml")
 HOST = Host.discover()
 
 
-def row(scan: Scan, start: Reconstruction | None, choice: dict[str, Any], **labels: Any) -> dict[str, Any]:
+def row(scan: Scan, first: Reconstruction | None, choice: dict[str, Any], **labels: Any) -> dict[str, Any]:
     """What a refiner makes of a start (None: a uniform object), with its seconds."""
-    assembly = refined(scan, configure_refiner(HOST, choice), start, SilentProgress())
+    assembly = refined(scan, configure_refiner(HOST, choice), first, SilentProgress())
     figures = evaluate(assembly, scan).metrics.as_json()
     result = {
         **labels,
