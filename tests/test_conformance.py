@@ -57,10 +57,14 @@ SPECIFIC: dict[tuple[str, str], dict[str, Any]] = {
     ("engine", "fabric"): {"generator": "stable_hybrid", "generator_options": {"width": 6}},
     ("engine", "keras"): {"generator": "pinn", "generator_options": SMALL_FILTERS},
     ("generator", "baseline"): {"options": SMALL_FILTERS},
+    ("generator", "ffno"): NARROW,
     ("generator", "fno"): NARROW,
+    ("generator", "fno_vanilla"): NARROW,
     ("generator", "hybrid"): NARROW,
+    ("generator", "hybrid_resnet"): {"options": {"width": 6, "modes": 4, "residual_blocks": 2}},
     ("generator", "pinn"): {"options": SMALL_FILTERS},
     ("generator", "stable_hybrid"): NARROW,
+    ("generator", "uno"): NARROW,
 }
 
 

@@ -4,11 +4,50 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ptycho_contrib_fno.options import Layout
 from ptycho_contrib_fno.spectral import SpectralConv
+
+
+def instance_norm(channels: int) -> nn.GroupNorm:
+    """Instance norm with a weight and a bias for each channel, 1e-5 added to variances."""
+    # One channel a group is the same, and twice as fast on CPUs as Torch's own.
+    return nn.GroupNorm(channels, channels)
+
+
+class Gate(nn.Module):
+    """Multiplies an update by one learnt number, which starts at 0.1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(0.1))
+
+    def forward(self, update: Tensor) -> Tensor:
+        """The update, scaled."""
+        return self.scale * update
+
+
+class BlurPool(nn.Module):
+    """Every second pixel of what a binomial filter, [1 2 1] along both axes, makes of features mirrored at the edge.
+
+    Maps (B, channels, size, size) to (B, channels, size/2, size/2). Zhang, "Making convolutional networks
+    shift-invariant again", ICML 2019.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        line = torch.tensor([1.0, 2.0, 1.0])
+        kernel = (torch.outer(line, line) / 16).expand(channels, 1, 3, 3).contiguous()
+        self.register_buffer("kernel", kernel, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Smoothed features of half the size."""
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), self.kernel, stride=2, groups=x.shape[1])
 
 
 class Lifter(nn.Module):
@@ -30,12 +69,22 @@ class Lifter(nn.Module):
 
 
 class SpectralBlock(nn.Module):
-    """y = x + GELU(S(x) + conv3x3(x)), with S the spectral convolution; (B, channels, size, size) to the same."""
+    """y = x + GELU(S(x) + conv3x3(x)), with S the spectral convolution; (B, channels, size, size) to the same.
 
-    def __init__(self, channels: int, modes: int, size: int, layout: Layout) -> None:
+    Outside of its features the 3x3 convolution sees zeros or, with `padding` "reflect", their mirror image.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        modes: int,
+        size: int,
+        layout: Layout,
+        padding: Literal["zeros", "reflect"] = "zeros",
+    ) -> None:
         super().__init__()
         self.spectral = SpectralConv(channels, channels, modes, size, layout)
-        self.local = nn.Conv2d(channels, channels, 3, padding=1)
+        self.local = nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding)
 
     def forward(self, x: Tensor) -> Tensor:
         """Features with the block's update added."""
@@ -63,8 +112,7 @@ class StableBlock(nn.Module):
         super().__init__()
         self.spectral = SpectralConv(channels, channels, modes, size, layout)
         self.local = nn.Conv2d(channels, channels, 3, padding=1)
-        # One channel a group is instance norm, and twice as fast on CPUs as Torch's own.
-        self.norm = nn.GroupNorm(channels, channels)
+        self.norm = instance_norm(channels)
         nn.init.constant_(self.norm.weight, 0.0 if stabiliser == "zero_gamma" else 1e-3)
 
     def forward(self, x: Tensor) -> Tensor:

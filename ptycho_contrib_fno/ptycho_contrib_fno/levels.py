@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ptycho_contrib_fno.options import Upsampling
+from ptycho_contrib_fno.blocks import BlurPool
+from ptycho_contrib_fno.options import Downsampling, Upsampling
 from ptycho_host.errors import OptionError
 
 SMALLEST_FEATURES = 8
@@ -70,9 +71,12 @@ def _halvings(size: int, smallest: int) -> int:
     return max(0, (size // smallest).bit_length() - 1)
 
 
-def downsample(fine: Level, coarse: Level) -> nn.Module:
-    """A convolution of kernel and stride 2 from the finer to the coarser level."""
-    return nn.Conv2d(fine.channels, coarse.channels, 2, stride=2)
+def downsample(fine: Level, coarse: Level, kind: Downsampling = "strided") -> nn.Module:
+    """From the finer to the coarser level; `kind` as described in the options, "strided" with a kernel of 2."""
+    if kind == "strided":
+        return nn.Conv2d(fine.channels, coarse.channels, 2, stride=2)
+    pool = nn.AvgPool2d(2) if kind == "average" else BlurPool(fine.channels)
+    return nn.Sequential(pool, nn.Conv2d(fine.channels, coarse.channels, 1))
 
 
 def upsample(coarse: Level, fine: Level, kind: Upsampling) -> nn.Module:

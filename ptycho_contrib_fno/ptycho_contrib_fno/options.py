@@ -46,3 +46,10 @@ Upsampling = Annotated[
     Literal["pixel_shuffle", "transposed"],
     Field(description="How features double in size: 3x3 convolution and pixel shuffle, or transposed convolution."),
 ]
+Downsampling = Annotated[
+    Literal["strided", "average", "blur"],
+    Field(
+        description="How features halve in size: convolution of stride 2, or mean of 2 x 2 or binomial filter and then "
+        "a 1x1 convolution."
+    ),
+]

@@ -19,10 +19,34 @@ def ptycho_generators() -> Sequence[Generator]:
             target="ptycho_contrib_fno.fno:build",
         ),
         Generator(
+            "fno_vanilla",
+            backend="torch",
+            summary="Four spectral blocks at full resolution and nothing after them.",
+            target="ptycho_contrib_fno.fno_vanilla:build",
+        ),
+        Generator(
+            "ffno",
+            backend="torch",
+            summary="Blocks of factorised spectral convolutions, then residual convolutions: the fewest parameters.",
+            target="ptycho_contrib_fno.ffno:build",
+        ),
+        Generator(
+            "uno",
+            backend="torch",
+            summary="A U-shaped neural operator of four layers that knows where in the patch a pixel lies.",
+            target="ptycho_contrib_fno.uno:build",
+        ),
+        Generator(
             "hybrid",
             backend="torch",
             summary="A U-Net whose encoder blocks add a spectral and a 3x3 convolution.",
             target="ptycho_contrib_fno.hybrid:build",
+        ),
+        Generator(
+            "hybrid_resnet",
+            backend="torch",
+            summary="A spectral encoder, residual blocks at a quarter of the size, and a convolutional decoder.",
+            target="ptycho_contrib_fno.hybrid_resnet:build",
         ),
         Generator(
             "stable_hybrid",

@@ -1,4 +1,4 @@
-"""Spectral convolution: a learnt complex matrix between channels at each low spatial frequency."""
+"""Spectral convolutions: a learnt complex matrix between channels at each low spatial frequency."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+# The few kept modes are reached by small matrix products instead of FFTs, exact to rounding. Between the transforms
+# the frequencies stand first and the channels last, so that each of the transforms and the mixing is one large product.
+
 
 class SpectralConv(nn.Module):
     """Multiplies the lowest frequencies of an image by learnt matrices between channels and drops all others.
 
-    Maps (B, in_channels, size, size) to (B, out_channels, size, size), float32. With `layout` "two_corner" the rows
-    0..m-1 and -m..-1 of rfft2 are kept, with "one_corner" the rows 0..m-1 only; in both the columns 0..m-1. More
-    modes than the size holds are left out.
+    Maps (B, in_channels, size, size) to (B, out_channels, out_size, out_size), float32; another `out_size` samples the
+    same waves on another grid. With `layout` "two_corner" the rows 0..m-1 and -m..-1 of rfft2 are kept, with
+    "one_corner" the rows 0..m-1 only; in both the columns 0..m-1, or as many as `columns` says. More modes than the
+    sizes hold are left out.
 
     `weight` is real, (rows, columns, in_channels, out_channels, 2), the last axis real and imaginary part: fused
     Adam refuses complex parameters, and this order is the one in which the mode-wise product needs it. The initial
@@ -22,9 +26,6 @@ class SpectralConv(nn.Module):
 
     Li et al., "Fourier neural operator for parametric partial differential equations", ICLR 2021, section 4.
     """
-
-    # The few kept modes are reached by small matrix products instead of FFTs. Between the two row transforms the
-    # axes stand as (frequency, batch, channel), so that each of the transforms and the mixing is one large product.
 
     columns_forward: Tensor
     columns_inverse: Tensor
@@ -38,37 +39,24 @@ class SpectralConv(nn.Module):
         modes: int,
         size: int,
         layout: Literal["two_corner", "one_corner"] = "two_corner",
+        *,
+        columns: int | None = None,
+        out_size: int | None = None,
     ) -> None:
         super().__init__()
-        row_frequencies = _row_frequencies(modes, size, layout)
-        columns = min(modes, size // 2 + 1)
-        position = torch.arange(size, dtype=torch.float64)
-        row_phase = 2 * math.pi / size * torch.outer(row_frequencies, position)
-        column_phase = 2 * math.pi / size * torch.outer(position, torch.arange(columns, dtype=torch.float64))
-
-        rows_forward = torch.stack([row_phase.cos(), -row_phase.sin()], -1)
-        rows_inverse = torch.stack([row_phase.cos(), row_phase.sin()], -1).transpose(0, 1) / size
-        columns_forward = torch.stack([column_phase.cos(), -column_phase.sin()], -1)
-        # A real image has each column frequency twice, at +l and -l, except zero and Nyquist.
-        twice = torch.full((columns, 1), 2.0, dtype=torch.float64)
-        twice[0] = 1
-        if 2 * (columns - 1) == size:
-            twice[-1] = 1
-        columns_inverse = columns_forward * twice / size
-
-        for name, matrix in {
-            "rows_forward": rows_forward,
-            "rows_inverse": rows_inverse,
-            "columns_forward": columns_forward.flatten(1),
-            "columns_inverse": columns_inverse.flatten(1).T,
-        }.items():
-            self.register_buffer(name, matrix.float().contiguous(), persistent=False)
-
-        shape = (len(row_frequencies), columns, in_channels, out_channels, 2)
-        self.weight = nn.Parameter(torch.randn(shape) / math.sqrt(2 * in_channels))
+        out_size = out_size or size
+        row_frequencies = _row_frequencies(modes, min(size, out_size), layout)
+        columns = min(columns or modes, min(size, out_size) // 2 + 1)
+        forward = _phases(row_frequencies, size)
+        inverse = _phases(row_frequencies, out_size).T
+        _hold(self, "rows_forward", torch.stack([forward.cos(), -forward.sin()], -1))
+        _hold(self, "rows_inverse", torch.stack([inverse.cos(), inverse.sin()], -1) / size)
+        _hold(self, "columns_forward", _real_forward(columns, size))
+        _hold(self, "columns_inverse", _real_inverse(columns, size, out_size))
+        self.weight = _complex_normal((len(row_frequencies), columns, in_channels, out_channels), 1 / in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, size, size) to (B, out_channels, size, size)."""
+        """(B, in_channels, size, size) to (B, out_channels, out_size, out_size)."""
         # Complex products exist in full precision only, whatever the precision around them.
         with torch.autocast(x.device.type, enabled=False):
             return self._convolve(x.to(self.weight.dtype))
@@ -85,8 +73,75 @@ class SpectralConv(nn.Module):
         spectrum = torch.bmm(spectrum.view(rows * columns, batch, in_channels), mixing)
 
         spectrum = torch.view_as_complex(self.rows_inverse) @ spectrum.view(rows, -1)
-        spectrum = spectrum.view(size, columns, batch, out_channels).permute(2, 3, 0, 1)
+        spectrum = spectrum.view(-1, columns, batch, out_channels).permute(2, 3, 0, 1)
         return torch.view_as_real(spectrum).flatten(-2) @ self.columns_inverse
+
+
+class FactorisedSpectralConv(nn.Module):
+    """The sum of two spectral convolutions in one dimension each, along the rows and along the columns of an image.
+
+    Maps (B, channels, size, size) to the same, float32. The frequencies 0..m-1 of rfft are kept along each axis, as
+    far as the size holds them. `weight` is real, (axis, modes, channels, channels, 2) as in `SpectralConv`, with the
+    axes along x and along y; it starts complex normal with variance 1/channels.
+
+    Tran et al., "Factorized Fourier neural operators", ICLR 2023, section 3.
+    """
+
+    transform: Tensor
+    inverse: Tensor
+
+    def __init__(self, channels: int, modes: int, size: int) -> None:
+        super().__init__()
+        modes = min(modes, size // 2 + 1)
+        _hold(self, "transform", _real_forward(modes, size))
+        _hold(self, "inverse", _real_inverse(modes, size, size))
+        self.weight = _complex_normal((2, modes, channels, channels), 1 / channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, size, size) to the same."""
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.to(self.weight.dtype)
+            along_x, along_y = self.weight
+            return self._along_rows(x, along_x) + self._along_rows(x.mT, along_y).mT
+
+    def _along_rows(self, x: Tensor, weight: Tensor) -> Tensor:
+        batch, channels, size, _ = x.shape
+        modes = len(weight)
+        spectrum = torch.view_as_complex((x @ self.transform).view(batch, channels, size, modes, 2))
+        spectrum = spectrum.permute(3, 0, 2, 1).reshape(modes, batch * size, channels)
+        spectrum = torch.bmm(spectrum, torch.view_as_complex(weight))
+        spectrum = spectrum.view(modes, batch, size, channels).permute(1, 3, 2, 0)
+        return torch.view_as_real(spectrum).flatten(-2) @ self.inverse
+
+
+def _hold(module: nn.Module, name: str, matrix: Tensor) -> None:
+    """A fixed matrix moves with the module and is not saved with it: the options say what it is."""
+    module.register_buffer(name, matrix.float().contiguous(), persistent=False)
+
+
+def _complex_normal(shape: tuple[int, ...], variance: float) -> nn.Parameter:
+    return nn.Parameter(torch.randn(*shape, 2) * math.sqrt(variance / 2))
+
+
+def _phases(frequencies: Tensor, size: int) -> Tensor:
+    """(frequencies, size) float64, 2·pi·k·x/size."""
+    return 2 * math.pi / size * torch.outer(frequencies, torch.arange(size, dtype=torch.float64))
+
+
+def _real_forward(modes: int, size: int) -> Tensor:
+    """(size, 2·modes): a real line times this is the real and imaginary part of its frequencies 0..modes-1."""
+    phase = _phases(torch.arange(modes, dtype=torch.float64), size).T
+    return torch.stack([phase.cos(), -phase.sin()], -1).flatten(1)
+
+
+def _real_inverse(modes: int, size: int, out_size: int) -> Tensor:
+    """(2·modes, out_size): back from those of a line of `size` pixels to a real line of `out_size`."""
+    # A real line has each frequency twice, at +l and -l, except zero and Nyquist.
+    twice = torch.full((2 * modes, 1), 2.0, dtype=torch.float64)
+    twice[:2] = 1
+    if 2 * (modes - 1) == out_size:
+        twice[-2:] = 1
+    return _real_forward(modes, out_size).T * twice / size
 
 
 def _row_frequencies(modes: int, size: int, layout: Literal["two_corner", "one_corner"]) -> Tensor:

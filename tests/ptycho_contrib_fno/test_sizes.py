@@ -9,16 +9,17 @@ import pytest
 import torch
 from torch import nn
 
-from ptycho_contrib_fno import fno, hybrid, stable_hybrid
+from ptycho_contrib_fno import ffno, fno, fno_vanilla, hybrid, hybrid_resnet, stable_hybrid, uno
 from ptycho_contrib_fno.levels import Level, plan_levels
-from ptycho_contrib_fno.spectral import SpectralConv
+from ptycho_contrib_fno.spectral import FactorisedSpectralConv, SpectralConv
 from ptycho_host.contracts import PatchShape
 from ptycho_host.errors import InputError
 
 
 def count(network: nn.Module) -> int:
     """Parameters, with a complex weight counted as one."""
-    spectral = sum(layer.weight.numel() for layer in network.modules() if isinstance(layer, SpectralConv))
+    kinds = (SpectralConv, FactorisedSpectralConv)
+    spectral = sum(layer.weight.numel() for layer in network.modules() if isinstance(layer, kinds))
     return sum(parameter.numel() for parameter in network.parameters()) - spectral // 2
 
 
@@ -29,6 +30,43 @@ def build_on_meta(build: Callable[..., nn.Module], pixels: int, **options: objec
 
 def test_fno_has_the_reference_systems_parameters() -> None:
     assert count(fno.build(PatchShape(64), layout="one_corner")) == 656_002
+
+
+def test_fno_vanilla_has_the_reference_systems_parameters() -> None:
+    assert count(fno_vanilla.build(PatchShape(64), layout="one_corner", lift="none")) == 636_450
+
+
+def test_ffno_has_the_reference_systems_parameters() -> None:
+    assert count(ffno.build(PatchShape(64), lift="none")) == 161_958
+
+
+def test_sharing_saves_all_spectral_convolutions_but_one() -> None:
+    shared = count(ffno.build(PatchShape(64), lift="none", share_spectral=True))
+    assert shared == 161_958 - 3 * 2 * 12 * 32**2
+
+
+def test_uno_has_the_reference_systems_parameters() -> None:
+    assert count(uno.build(PatchShape(128), lift="none")) == pytest.approx(1.26e6, rel=0.005)
+
+
+def test_hybrid_resnet_has_the_parameters_of_its_parts() -> None:
+    """The reference system's documents say "about 9 M"; the parts that they list have 7.8 M.
+
+    Two corners hold twice as many modes, and at N = 64 the coarsest level is too small for all of them: 8.5 M there.
+    """
+
+    def block(c: int) -> int:
+        return c * c * 12**2 + 9 * c * c + c
+
+    lifter, head = 9 * 32 + 32 + 9 * 32**2 + 32, 2 * 32 + 2
+    down = 4 * 32 * 64 + 64 + 4 * 64 * 128 + 128
+    # No bias where an instance norm follows, of weight and bias; one number scales each residual block.
+    residual = 6 * (2 * (9 * 128**2 + 2 * 128) + 1)
+    up = 16 * 128 * 64 + 2 * 64 + 16 * 64 * 32 + 2 * 32
+    parts = lifter + block(32) + block(64) + 2 * block(128) + down + residual + up + head
+    assert count(build_on_meta(hybrid_resnet.build, 128, layout="one_corner", lift="none")) == parts
+    assert parts == pytest.approx(7.8e6, rel=0.005)
+    assert count(build_on_meta(hybrid_resnet.build, 128, lift="none")) == parts + 144 * (32**2 + 64**2 + 2 * 128**2)
 
 
 def test_fno_sees_three_images_a_channel_when_lifted() -> None:
@@ -95,6 +133,7 @@ def test_features_never_fall_below_eight_pixels(blocks: int) -> None:
         (stable_hybrid.build, 65, {}, r"divided by 4 .* crop them to 64 or pad them to 68 .* generator\.downsamplings"),
         (stable_hybrid.build, 51, {"downsamplings": 0}, r"divided by 2 .* generator\.stem lower"),
         (hybrid.build, 66, {}, r"divided by 8 .* crop them to 64 or pad them to 72"),
+        (hybrid_resnet.build, 65, {}, r"divided by 4 .* crop them to 64 or pad them to 68"),
         (hybrid.build, 64, {"downsamplings": 4, "blocks": 6}, r"less than 8 x 8; set generator\.downsamplings lower"),
         (stable_hybrid.build, 64, {"downsamplings": 3, "blocks": 3}, r"set generator\.blocks=4 or .*downsamplings=2"),
     ],

@@ -7,9 +7,9 @@ import warnings
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ptycho_contrib_fno.spectral import SpectralConv
+from ptycho_contrib_fno.spectral import FactorisedSpectralConv, SpectralConv
 
 
 def by_fft(layer: SpectralConv, x: Tensor, rows: list[int]) -> Tensor:
@@ -39,6 +39,41 @@ def test_one_corner_keeps_rows_that_are_not_negative(modes: int) -> None:
     layer = SpectralConv(3, 2, modes, 8, "one_corner").double()
     x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
     torch.testing.assert_close(layer(x), by_fft(layer, x, [*range(min(modes, 8))]), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "out_size"), [(16, 8), (8, 16), (9, 5), (8, 13)])
+@pytest.mark.parametrize("modes", [2, 8])
+def test_another_grid_samples_the_same_waves(size: int, out_size: int, modes: int) -> None:
+    layer = SpectralConv(2, 3, modes, size, columns=modes + 1, out_size=out_size).double()
+    x = torch.randn(2, 2, size, size, dtype=torch.float64)
+    weight = torch.view_as_complex(layer.weight)
+    spectrum = torch.fft.rfft2(x, norm="forward")
+    kept = torch.zeros(2, 3, out_size, out_size // 2 + 1, dtype=spectrum.dtype)
+    side, columns = min(modes, size // 2, out_size // 2), min(modes + 1, size // 2 + 1, out_size // 2 + 1)
+    assert weight.shape[:2] == (2 * side, columns)
+    for i, row in enumerate([*range(side), *range(-side, 0)]):
+        for column in range(columns):
+            kept[:, :, row, column] = spectrum[:, :, row, column] @ weight[i, column]
+    expected = torch.fft.irfft2(kept, s=(out_size, out_size), norm="forward")
+    torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [8, 9])
+@pytest.mark.parametrize("modes", [1, 3, 20])
+def test_a_factorised_convolution_is_a_sum_of_one_along_each_axis(size: int, modes: int) -> None:
+    layer = FactorisedSpectralConv(3, modes, size).double()
+    x = torch.randn(2, 3, size, size, dtype=torch.float64)
+
+    def along_rows(x: Tensor, weight: Tensor) -> Tensor:
+        spectrum = torch.fft.rfft(x)
+        kept = torch.zeros_like(spectrum)
+        kept[..., : len(weight)] = torch.einsum("bcym,mcd->bdym", spectrum[..., : len(weight)], weight)
+        return torch.fft.irfft(kept, n=size)
+
+    along_x, along_y = torch.view_as_complex(layer.weight)
+    assert len(along_x) == min(modes, size // 2 + 1)
+    expected = along_rows(x, along_x) + along_rows(x.mT, along_y).mT
+    torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-6)
 
 
 def test_modes_are_capped_to_what_the_size_holds() -> None:
@@ -79,16 +114,16 @@ def test_gradients_equal_finite_differences() -> None:
     )
 
 
-def test_low_precision_around_it_changes_nothing() -> None:
-    layer = SpectralConv(2, 2, 4, 16)
+@pytest.mark.parametrize("layer", [SpectralConv(2, 2, 4, 16), FactorisedSpectralConv(2, 4, 16)])
+def test_low_precision_around_it_changes_nothing(layer: nn.Module) -> None:
     x = torch.randn(1, 2, 16, 16)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         lowered = layer(x)
     assert torch.equal(lowered, layer(x))
 
 
-def test_weights_are_real_and_alone_in_the_saved_state() -> None:
-    layer = SpectralConv(2, 2, 4, 16)
+@pytest.mark.parametrize("layer", [SpectralConv(2, 2, 4, 16), FactorisedSpectralConv(2, 4, 16)])
+def test_weights_are_real_and_alone_in_the_saved_state(layer: nn.Module) -> None:
     assert list(layer.state_dict()) == ["weight"]
     assert layer.weight.dtype == torch.float32
     optimiser = torch.optim.Adam(layer.parameters(), fused=True)
@@ -111,3 +146,23 @@ def test_equals_neuraloperator_with_the_same_weights(size: int, modes: int) -> N
     x = torch.randn(2, 3, size, size)
     # Both in single precision.
     torch.testing.assert_close(ours(x), theirs(x), rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_factorised_convolution_equals_neuraloperators_in_one_dimension() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        peer = pytest.importorskip("neuralop.layers.spectral_convolution")
+        theirs = [peer.SpectralConv(3, 3, (2 * (5 - 1),), bias=False) for _ in range(2)]
+    ours = FactorisedSpectralConv(3, 5, 16)
+    with torch.no_grad():
+        for layer, weight in zip(theirs, torch.view_as_complex(ours.weight.detach()), strict=True):
+            layer.weight.tensor.copy_(weight.permute(1, 2, 0))
+    x = torch.randn(2, 3, 16, 16)
+
+    def along_rows(layer: nn.Module, x: Tensor) -> Tensor:
+        lines = layer(x.transpose(1, 2).flatten(0, 1))
+        return lines.unflatten(0, (2, 16)).transpose(1, 2)
+
+    expected = along_rows(theirs[0], x) + along_rows(theirs[1], x.mT).mT
+    torch.testing.assert_close(ours(x), expected, rtol=0, atol=1e-5)
