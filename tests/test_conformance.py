@@ -6,6 +6,7 @@ the tests quick, or what a suite cannot know.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -64,6 +65,7 @@ SPECIFIC: dict[tuple[str, str], dict[str, Any]] = {
     ("generator", "hybrid_resnet"): {"options": {"width": 6, "modes": 4, "residual_blocks": 2}},
     ("generator", "pinn"): {"options": SMALL_FILTERS},
     ("generator", "stable_hybrid"): NARROW,
+    ("refiner", "ptychi"): {"pytestmark": [pytest.mark.skipif(not find_spec("ptychi"), reason="needs pty-chi")]},
     ("generator", "uno"): NARROW,
 }
 

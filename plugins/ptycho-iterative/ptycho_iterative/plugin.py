@@ -25,4 +25,9 @@ def ptycho_refiners() -> list[Refiner]:
             summary="Least-squares maximum likelihood: the length of each step from a least-squares fit.",
             target="ptycho_iterative.lsq_ml:build",
         ),
+        Refiner(
+            "ptychi",
+            summary="LSQ-ML of pty-chi, which must be installed beside it.",
+            target="ptycho_iterative.pty_chi:build",
+        ),
     ]
