@@ -53,8 +53,22 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(SETTINGS, out=tmp_path_factory.mktemp("runs") / "alone")
 
 
-def by_hand(arguments: list[str], folder: Path) -> list[subprocess.Popen[str]]:
-    """Two processes, each with output of its own, that find each other as Fabric documents it."""
+def fabrics_own(rank: int) -> dict[str, str]:
+    """What Fabric sets for the processes that it starts."""
+    return {"LOCAL_RANK": str(rank)}
+
+
+def slurms(rank: int) -> dict[str, str]:
+    """What srun sets for two tasks on one node."""
+    job = {"JOB_ID": "4711", "JOB_NAME": "ptycho", "NNODES": "1", "NODEID": "0", "NTASKS": "2", "NTASKS_PER_NODE": "2"}
+    task = {"PROCID": str(rank), "LOCALID": str(rank)}
+    return {f"SLURM_{name}": value for name, value in (job | task).items()}
+
+
+def by_hand(
+    arguments: list[str], folder: Path, variables: Callable[[int], dict[str, str]] = fabrics_own
+) -> list[subprocess.Popen[str]]:
+    """Two processes, each with output of its own, that find each other by `variables` of their ranks."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -62,7 +76,7 @@ def by_hand(arguments: list[str], folder: Path) -> list[subprocess.Popen[str]]:
     return [
         subprocess.Popen(
             [sys.executable, *PTYCHO, *arguments, "--set", "engine.devices=2"],
-            env=ENVIRONMENT | meeting | {"LOCAL_RANK": str(rank)},
+            env=ENVIRONMENT | meeting | variables(rank),
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -141,10 +155,10 @@ def test_a_signal_to_one_process_stops_all_and_keeps_the_epochs(config: Path, tm
 
 
 @pytest.mark.slow
-def test_what_the_first_process_refuses_ends_all_with_one_sentence(config: Path, tmp_path: Path) -> None:
+def test_what_the_first_task_of_slurm_refuses_ends_all_with_one_sentence(config: Path, tmp_path: Path) -> None:
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "notes.txt").write_text("mine")
-    codes, _, said = finished(by_hand(["train", str(config), "--out", "used"], tmp_path))
+    codes, _, said = finished(by_hand(["train", str(config), "--out", "used"], tmp_path, slurms))
     assert codes == [2, 2], said
     assert said[0].count("error: used exists and is not an empty folder") == 1
     assert "error" not in said[1]

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
 from pydantic import Field
 from torch import nn
 
@@ -106,7 +107,15 @@ class FabricEngine:
     def _fabric(self, devices: int | list[int], nodes: int = 1) -> Fabric:
         if self.device == "cuda" and not torch.cuda.is_available():
             raise InputError("engine.device is 'cuda', but Torch finds no CUDA device; use 'auto' or 'cpu'.")
-        return Fabric(accelerator=self.device, devices=devices, num_nodes=nodes, precision=self.precision)
+        # One device alone is nothing that a cluster has a say in, such as a job of SLURM that this is run inside of.
+        alone = nodes == 1 and (devices == 1 or isinstance(devices, list))
+        return Fabric(
+            accelerator=self.device,
+            devices=devices,
+            num_nodes=nodes,
+            precision=self.precision,
+            plugins=[LightningEnvironment()] if alone else None,
+        )
 
 
 def build(
