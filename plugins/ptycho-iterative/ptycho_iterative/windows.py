@@ -63,11 +63,12 @@ class Windows:
 
     def read(self, flat: Tensor) -> Tensor:
         """The windows' pixels (B, W, W) of the canvas."""
-        return flat.index_select(0, self._index).view(self._shape)
+        return flat.gather(0, self._index).view(self._shape)
 
     def add(self, flat: Tensor, values: Tensor) -> None:
         """Add (B, W, W) to the canvas, once a pixel: windows that share a pixel hold the same there."""
-        flat[self._index] = flat.index_select(0, self._index) + values.flatten()
+        # Of all ways to write, the scatter of torch is several times the fastest on CPUs.
+        flat.scatter_(0, self._index, flat.gather(0, self._index) + values.flatten())
         flat[-1] = 0
 
     def cut(self, windows: Tensor) -> Tensor:
@@ -90,9 +91,9 @@ class Windows:
         # The canvas of sums is as large as the object: it is zeroed where it was used, not made anew.
         sums = self._sums if patches.is_complex() else torch.view_as_real(self._sums)[:, 0]
         sums.scatter_add_(0, self._index, spread.flatten())
-        merged = sums.index_select(0, self._index).view(self._shape)
-        sums[self._index] = 0
-        return merged
+        merged = sums.gather(0, self._index)
+        sums.scatter_(0, self._index, torch.zeros_like(merged))
+        return merged.view(self._shape)
 
     def _spread(self, patches: Tensor, taps: Tensor) -> Tensor:
         count, pixels = patches.shape[0], patches.shape[-1]
