@@ -92,7 +92,7 @@ class FabricEngine:
         if self._gathered:
             return self._gathered[0]
         devices, nodes = shape_of_world(self.devices, self.nodes)
-        with refusing_devices(devices):
+        with refusing_devices():
             fabric = self._fabric(devices, nodes)
         if fabric.world_size > 1:
             gather(fabric)

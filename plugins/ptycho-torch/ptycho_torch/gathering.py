@@ -37,17 +37,17 @@ def shape_of_world(devices: int | None, nodes: int | None) -> tuple[int, int]:
 
 
 @contextmanager
-def refusing_devices(devices: int) -> Iterator[None]:
+def refusing_devices() -> Iterator[None]:
     """Raise InputError where Fabric finds less than the devices it was asked for, or other tasks of SLURM."""
     try:
         yield
     except (MisconfigurationException, RuntimeError, ValueError) as error:
-        raise InputError(f"engine.devices={devices} cannot be had: {_first_line(error)}") from error
+        raise InputError(f"engine.devices and engine.nodes cannot be had as set: {_first_line(error)}") from error
 
 
 def gather(fabric: Fabric) -> None:
     """Start the processes that no launcher started, and wait for all; raises RunFailedError when they do not come."""
-    with refusing_devices(fabric.world_size), without_greetings():
+    with refusing_devices(), without_greetings():
         fabric.launch()
 
 
