@@ -2,8 +2,9 @@
 
 Both train on the same scan, one process with batches of 16 patterns, two under torchrun with batches of 8 each (gloo, a
 thread a process), and reconstruct it; then both reconstruct a scan that they have not seen. Nothing may differ but the
-order of sums in single precision. Pairs are run alternately, rates are medians; two processes on two cores gain nothing
-while the machine does other work, so its load is written down too.
+order of sums in single precision, whose effect grows in training: as a control, one process sums two batches of 8 in each
+step. Pairs are run alternately, rates are medians; two processes on two cores gain nothing while the machine does other
+work, so its load is written down too.
 
     python benchmarks/many_devices.py --pairs 3
 """
@@ -46,8 +47,8 @@ def launched(processes: int, arguments: list[str]) -> None:
     subprocess.run([*start, *arguments], check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
-def run(setup: dict[str, Any], processes: int, epochs: int, unseen: Path, folder: Path) -> dict[str, Any]:
-    """Train and reconstruct with all processes together; returns what came out."""
+def run(setup: dict[str, Any], processes: int, parts: int, epochs: int, unseen: Path, folder: Path) -> dict[str, Any]:
+    """Train, each process with so many parts of a batch one after the other, and reconstruct; returns what came out."""
     from safetensors.numpy import load_file
 
     from ptycho_host.config import from_table
@@ -58,7 +59,7 @@ def run(setup: dict[str, Any], processes: int, epochs: int, unseen: Path, folder
         "simulator": {"name": "lines", **SIMULATOR},
         "clip": {"name": "agc"},
         "engine": {"device": "cpu", "threads": 1},
-        "train": {"epochs": epochs, "batch_size": BATCH // processes},
+        "train": {"epochs": epochs, "batch_size": BATCH // (processes * parts), "accumulate": parts},
     }
     (folder / "run.toml").write_text(from_table(config | setup).as_toml())
     launched(processes, ["train", str(folder / "run.toml"), "--out", str(folder / "run")])
@@ -80,8 +81,18 @@ def largest_difference(one: Any, two: Any) -> float:
     return float(np.abs(one - two).max() / np.abs(one).max())
 
 
-def flat(weights: dict[str, Any]) -> Any:
-    return np.concatenate([weights[name].ravel() for name in sorted(weights)])
+def differences(one: dict[str, Any], two: dict[str, Any]) -> dict[str, float]:
+    """Of all epochs' losses, all weights, and both objects."""
+    losses = ([report["training_loss"] for report in side["history"]] for side in (one, two))
+    weights = (
+        np.concatenate([side["weights"][name].ravel() for name in sorted(side["weights"])]) for side in (one, two)
+    )
+    return {
+        "losses": largest_difference(*map(np.array, losses)),
+        "weights": largest_difference(*weights),
+        "object": largest_difference(one["object"], two["object"]),
+        "unseen": largest_difference(one["unseen"], two["unseen"]),
+    }
 
 
 def compared(setup: dict[str, Any], pairs: int, epochs: int) -> dict[str, Any]:
@@ -92,25 +103,21 @@ def compared(setup: dict[str, Any], pairs: int, epochs: int) -> dict[str, Any]:
         unseen = folder / "unseen.npz"
         write_scan(simulate("random_field", SIMULATOR, seed=1), unseen)
         done = {
-            (processes, pair): run(setup, processes, epochs, unseen, folder / f"{pair}-{processes}")
+            (processes, pair): run(setup, processes, 1, epochs, unseen, folder / f"{pair}-{processes}")
             for pair in range(pairs)
             for processes in (1, WORLD)
         }
-    one, two = done[1, 0], done[WORLD, 0]
+        control = run(setup, 1, WORLD, epochs, unseen, folder / "control")
 
     def rates(what: str) -> list[float]:
         return [median(done[processes, pair][what] for pair in range(pairs)) for processes in (1, WORLD)]
 
-    losses = np.array([[report["training_loss"] for report in side["history"]] for side in (one, two)])
     return {
         "label": f"{setup['generator']['name']}, {setup['loss']['name']}, {setup['stitch']['name']}",
         **setup,
-        "parameters": sum(array.size for array in one["weights"].values()),
         "epochs": epochs,
-        "loss_difference": largest_difference(*losses),
-        "weight_difference": largest_difference(flat(one["weights"]), flat(two["weights"])),
-        "object_difference": largest_difference(one["object"], two["object"]),
-        "unseen_difference": largest_difference(one["unseen"], two["unseen"]),
+        "processes": differences(done[1, 0], done[WORLD, 0]),
+        "control": differences(done[1, 0], control),
         "load": median(side["load"] for side in done.values()),
         "training_patterns_per_second": rates("training"),
         "reconstruction_patterns_per_second": rates("reconstruction"),

@@ -249,18 +249,26 @@ def many_devices(results: Results) -> str:
         return f"{one:.0f} → {two:.0f} ({two / one:.2f})"
 
     return (
-        f"One process with batches of {results['batch']}, and {results['world']} with their share of each, a thread a "
-        "process; largest differences over the largest value, patterns/s of one → of all (ratio).\n\n"
+        f"One process with batches of {results['batch']} against {results['world']} with their share of each, a thread "
+        "a process. Largest differences over the largest value; the control is one process that sums the same shares "
+        "one after the other, so what it shows is rounding.\n\n"
         + table(
-            ["", "losses", "weights", "object", "unseen scan", "training", "reconstruction", "load"],
+            ["", "against one process", "losses", "weights", "object", "unseen scan"],
             [
                 [
                     f"{row['label']}, {row['epochs']} epochs",
-                    *(f"{row[f'{what}_difference']:.1e}" for what in ("loss", "weight", "object", "unseen")),
-                    rates(row, "training"),
-                    rates(row, "reconstruction"),
-                    f"{row['load']:.1f}",
+                    name,
+                    *(f"{row[key][what]:.1e}" for what in ("losses", "weights", "object", "unseen")),
                 ]
+                for row in results["rows"]
+                for key, name in (("processes", f"{results['world']} processes"), ("control", "control"))
+            ],
+        )
+        + "\n\nPatterns/s of one process → of all (ratio), and the machine's load meanwhile:\n\n"
+        + table(
+            ["", "training", "reconstruction", "load"],
+            [
+                [row["label"], rates(row, "training"), rates(row, "reconstruction"), f"{row['load']:.1f}"]
                 for row in results["rows"]
             ],
         )
