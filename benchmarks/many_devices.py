@@ -2,7 +2,7 @@
 
 Both train on the same scan, one process with batches of 16 patterns, two under torchrun with batches of 8 each (gloo, a
 thread a process), and reconstruct it; then both reconstruct a scan that they have not seen. Nothing may differ but the
-order of sums in single precision, whose effect grows in training: as a control, one process sums two batches of 8 in each
+order of sums in single precision, whose effect grows in training: as a control, one process sums two batches of 8 a
 step. Pairs are run alternately, rates are medians; two processes on two cores gain nothing while the machine does other
 work, so its load is written down too.
 
