@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -16,16 +12,7 @@ from ptycho_ptychodus.export import ExportReader
 from ptycho_ptychodus.training import TrainingReader, TrainingWriter
 from ptycho_ptychodus.workspace import WorkspaceReader, WorkspaceWriter
 
-PYTHON = os.environ.get("PTYCHODUS_PYTHON", sys.executable)
-"""An interpreter that has Ptychodus, which wants other versions of some packages than we do."""
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        subprocess.run([PYTHON, "-c", "import ptychodus"], capture_output=True, check=False).returncode != 0,
-        reason="Ptychodus is not installed: pip install ptychodus==1.7.0 anywhere, and set PTYCHODUS_PYTHON",
-    ),
-]
+pytestmark = pytest.mark.slow
 
 REWRITE = """
 import sys
@@ -63,16 +50,14 @@ def scan():
 
 
 @pytest.fixture(scope="module")
-def folders(scan, tmp_path_factory):
+def folders(ptychodus, scan, tmp_path_factory):
     """Our files, and what Ptychodus made of them."""
     ours = tmp_path_factory.mktemp("ptychodus") / "ours"
     WorkspaceWriter().write(scan, ours)
     TrainingWriter().write(scan, ours / "training.h5")
     CxiWriter().write(scan, ours / "scan.cxi")
     theirs = ours.with_name("theirs")
-    done = subprocess.run(
-        [PYTHON, "-c", REWRITE, ours, theirs], capture_output=True, text=True, timeout=300, check=False
-    )
+    done = ptychodus.run("python", "-c", REWRITE, ours, theirs, home=ours.parent)
     assert done.returncode == 0, done.stderr
     return ours, theirs
 

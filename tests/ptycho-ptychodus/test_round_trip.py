@@ -120,3 +120,16 @@ def test_of_several_modes_one_is_chosen_aloud(tmp_path):
     with pytest.raises(DataError, match=r"holds 2 modes with 90%, 10% of the power.*data\.reader\.mode=0"):
         WorkspaceReader().read(tmp_path / "scan")
     np.testing.assert_array_equal(WorkspaceReader(mode=1).read(tmp_path / "scan").probe, scan.probe / 3)
+
+
+def test_near_field_scans_are_refused(tmp_path):
+    import h5py
+
+    WorkspaceWriter().write(simulated_scan(16), tmp_path / "scan")
+    with h5py.File(tmp_path / "scan" / "product.h5", "r+") as file:
+        file.attrs["far_field"] = True
+    WorkspaceReader().read(tmp_path / "scan")
+    with h5py.File(tmp_path / "scan" / "product.h5", "r+") as file:
+        file.attrs["far_field"] = False
+    with pytest.raises(DataError, match="far_field is False, and only far-field scans can be used"):
+        WorkspaceReader().read(tmp_path / "scan")

@@ -146,6 +146,9 @@ class _Product:
     @classmethod
     def of(cls, source: Hdf5Source, check: ScanChecker, pixels: int, mode: int | None) -> _Product:
         source.required("object")
+        far_field = source.attribute("/", "far_field")
+        if far_field is not None and not far_field.all():
+            raise check.fail("far_field", "is False, and only far-field scans can be used", "take a far-field scan")
         obj = source.array("object")
         obj = obj[None] if obj.ndim == 2 else obj
         if obj.ndim != 3 or obj.size == 0:

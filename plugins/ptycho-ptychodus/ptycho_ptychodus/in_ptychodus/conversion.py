@@ -29,6 +29,8 @@ def scan_of(parameters: ReconstructInput, mode: int) -> tuple[Scan, NDArray[np.i
     """
     product = parameters.product
     check = ScanChecker(f"product '{product.metadata.name}'", "patterns", "probe")
+    if not product.metadata.far_field:
+        raise check.fail("far_field", "is False, and only far-field scans can be used", "take a far-field scan")
     patterns = LoadedPatterns(np.asarray(parameters.diffraction_patterns))
     pixels = patterns.shape[-1]
     bad = None

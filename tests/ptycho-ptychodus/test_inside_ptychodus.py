@@ -1,0 +1,124 @@
+"""The stock Ptychodus 1.7 trains and reconstructs with our generators, headless and in its window."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from ptycho_host.data.embedded import siemens_star
+from ptycho_host.metrics.diffraction import diffraction_agreement
+from ptycho_host.workflows.run import Run
+from ptycho_ptychodus.export import ExportReader
+from ptycho_ptychodus.training import TrainingReader
+from ptycho_ptychodus.workspace import WorkspaceReader, WorkspaceWriter
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = """[Processing]
+Algorithm = ptycho-host_stable_hybrid
+
+[PtychoHost]
+epochs = 3
+device = cpu
+further_settings = engine.threads=1 generator.width=16
+"""
+
+
+@pytest.fixture(scope="module")
+def scan():
+    return siemens_star()()
+
+
+@pytest.fixture(scope="module")
+def folder(ptychodus, scan, tmp_path_factory):
+    """All that `beamline.py` leaves."""
+    folder = tmp_path_factory.mktemp("beamline")
+    WorkspaceWriter().write(scan, folder / "in")
+    (folder / "in" / "settings.ini").write_text(SETTINGS, encoding="utf-8")
+    done = ptychodus.run("python", Path(__file__).with_name("beamline.py"), folder, home=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "log.txt").write_text(done.stdout, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def seen(folder):
+    return json.loads((folder / "seen.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def log(folder):
+    return (folder / "log.txt").read_text(encoding="utf-8")
+
+
+def test_every_generator_with_an_engine_is_a_reconstructor(seen):
+    assert seen["reconstructors"] >= ["ptycho-host_fno", "ptycho-host_hybrid", "ptycho-host_stable_hybrid"]
+
+
+def test_training_leaves_a_model_and_a_run(folder, seen, log):
+    assert seen["train"] == 0
+    run = Run.open(folder / "trained" / "run")
+    assert (folder / "trained" / "run" / "report.html").is_file()
+    # The losses travel: Ptychodus logs the same figures that the run has.
+    for report in run.history:
+        assert f"ptycho-host: epoch {report.epoch}: loss {report.training_loss:.5g}" in log
+
+
+def test_without_a_model_it_says_what_to_do(folder, seen, log):
+    assert seen["untrained"] == 1
+    assert "no model is loaded; train first (ptychodus -b train), or put model.ptycho into the input folder" in log
+    assert not list((folder / "untrained").glob("*.h5"))
+
+
+def test_the_product_explains_the_measured_patterns(folder, seen, scan):
+    assert seen["reconstruct"] == 0
+    (product,) = (folder / "out").glob("product.*.h5")
+    shutil.copy(folder / "in" / "diffraction.h5", folder / "out" / "diffraction.h5")
+    shutil.copy(product, folder / "out" / "product.h5")
+    again = WorkspaceReader().read(folder / "out")
+    np.testing.assert_allclose(again.positions, scan.positions, rtol=0, atol=1e-9)
+    # A uniform object gives 0.87, the reference of an iterative reconstruction 0.986.
+    correlation = diffraction_agreement(again.reference, again).correlation
+    assert correlation >= 0.97
+    with h5py.File(product) as file:
+        assert f"Its patterns correlate {correlation:.4f} with the measured." in file.attrs["comments"]
+        assert file["loss_epochs"][()].tolist() == [1, 2, 3]
+
+
+def test_nothing_in_our_files_is_warned_of(log):
+    # "Refusing to read invalid file path" is about Ptychodus's own default settings.
+    warned = [line for line in log.splitlines() if "[WARNING]" in line or "[ERROR]" in line]
+    assert [line for line in warned if "Refusing to read" not in line and "no model is loaded" not in line] == []
+
+
+def test_exported_training_data_are_the_same_scan(folder, scan):
+    for reader, name in ((TrainingReader, "exported.h5"), (ExportReader, "exported.npz")):
+        exported = reader().read(folder / name)
+        np.testing.assert_array_equal(exported.batch(slice(None)), scan.batch(slice(None)))
+        np.testing.assert_allclose(exported.positions, scan.positions, rtol=0, atol=1e-9)
+
+
+def test_modes_layers_and_patches_outside_the_object_are_taken(seen):
+    found = seen["awkward"]
+    # The canvas grew by what the patches need; a pixel's place on the stage did not change.
+    assert found["canvas"] == found["given"]
+    assert found["off"] < 1e-6
+    assert found["mode"] < 1e-3
+    assert found["said"] == [
+        "Of 2 probe modes, mode 1 is used, with 10% of the power.",
+        "The object's 2 layers are not used; the new object has one.",
+    ]
+
+
+def test_the_window_shows_our_panel(folder, seen):
+    wanted = {"Epochs:", "Learning Rate:", "Loss:", "Further Settings:", "Stitcher:", "Device:", "Probe Mode:"}
+    assert wanted <= set(seen["labels"])
+    assert "ptycho-host not found!" not in seen["labels"]
+    with Image.open(folder / "window.png") as picture:
+        assert picture.size == (1200, 760)
