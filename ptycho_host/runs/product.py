@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ptycho_host.atomic import write_bytes
 from ptycho_host.contracts import Reconstruction
-from ptycho_host.data.formats.budget import CODEC_AT_BEST, check_budget
+from ptycho_host.data.formats.hdf5_reading import Hdf5Source, open_hdf5
 from ptycho_host.data.scan import ComplexArray, ExperimentGeometry, Positions, Scan
 from ptycho_host.errors import DataError
 from ptycho_host.records import EpochReport
@@ -91,34 +91,25 @@ def read_product(path: Path) -> Product:
 
     Positions are turned back from metres: see `write_product`.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            return _product(file, path)
-    except DataError:
-        raise
-    except FileNotFoundError as error:
-        raise DataError(f"there is no file {path}; check the path.") from error
-    except Exception as error:
-        reason = " ".join(str(error or type(error).__name__).split())
-        raise DataError(f"{path} cannot be read as a product in HDF5 ({reason}); write it again.") from error
+    with open_hdf5(path) as source:
+        return _product(source, path)
 
 
-def _product(file: h5py.File, path: Path) -> Product:
-    obj = _numbers(file, "object", path, "c")
+def _product(source: Hdf5Source, path: Path) -> Product:
+    obj = _numbers(source, "object", "c")
     if obj.ndim == 2:
         obj = obj[np.newaxis]
     if obj.ndim != 3 or obj.size == 0:
         raise DataError(f"{path}: object has shape {obj.shape}; it must be (layers, H, W).")
     if len(obj) > 1:
         raise DataError(f"{path} holds an object of {len(obj)} layers; save the layer or the projection to be used.")
-    probe = _numbers(file, "probe", path, "c")
+    probe = _numbers(source, "probe", "c")
     if probe.ndim < 2 or probe.size == 0:
         raise DataError(f"{path}: probe has shape {probe.shape}; it must be (…, N, N).")
-    stored, height_width = file["object"].attrs, obj.shape[1:]
     positions = []
-    for axis, name, side in (("y", "height", height_width[0]), ("x", "width", height_width[1])):
-        metres = _numbers(file, f"probe_position_{axis}_m", path, "fiu").astype(np.float64).ravel()
-        pixel, centre = (float(stored[key]) for key in (f"pixel_{name}_m", f"center_{axis}_m"))
+    for axis, name, side in (("y", "height", obj.shape[1]), ("x", "width", obj.shape[2])):
+        metres = _numbers(source, f"probe_position_{axis}_m", "fiu").astype(np.float64).ravel()
+        pixel, centre = (_length(source, key) for key in (f"pixel_{name}_m", f"center_{axis}_m"))
         if not (np.isfinite(metres).all() and np.isfinite(centre) and np.isfinite(pixel) and pixel > 0):
             raise DataError(f"{path}: positions, pixel {name} or centre along {axis} are no lengths; write it again.")
         positions.append((metres - centre) / pixel + side / 2)
@@ -129,17 +120,21 @@ def _product(file: h5py.File, path: Path) -> Product:
         return Product(obj[0].astype(np.complex64), np.stack(positions, axis=-1), first_mode.astype(np.complex64))
 
 
-def _numbers(file: h5py.File, name: str, path: Path, kinds: str) -> NDArray[Any]:
-    """A dataset of the file, after checking its type and that the file can hold what it claims."""
-    found = file.get(name)
-    if not isinstance(found, h5py.Dataset):
-        held = ", ".join(sorted(file)) or "nothing"
-        raise DataError(f"{path} is no product: it has no dataset '{name}' (it holds {held}).")
+def _numbers(source: Hdf5Source, name: str, kinds: str) -> NDArray[Any]:
+    """A dataset of the file, after checking its type."""
+    found = source.dataset(name)
+    if found is None:
+        held = ", ".join(sorted(source.root)) or "nothing"
+        raise DataError(f"{source.path} is no product: it has no dataset '{name}' (it holds {held}).")
     if found.dtype.kind not in kinds:
         due = "complex" if kinds == "c" else "real"
-        raise DataError(f"{path}: {name} holds {found.dtype} where {due} numbers are due.")
-    if found.nbytes > CODEC_AT_BEST * max(found.id.get_storage_size(), 1):
-        raise DataError(f"{path}: {name} claims {found.nbytes} bytes that the file does not hold; write it again.")
-    check_budget(found.nbytes, str(path), name)
-    values: NDArray[Any] = np.asarray(found[()])
-    return values
+        raise DataError(f"{source.path}: {name} holds {found.dtype} where {due} numbers are due.")
+    return source.array(name)
+
+
+def _length(source: Hdf5Source, key: str) -> float:
+    """An attribute of the object."""
+    value = source.attribute("object", key)
+    if not isinstance(value, np.ndarray) or value.size != 1 or value.dtype.kind not in "fiu":
+        raise source.fail(f"attribute '{key}' of object", "is missing or no number", "write the file again")
+    return float(value.item())

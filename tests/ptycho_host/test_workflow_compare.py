@@ -309,7 +309,7 @@ def test_runs_that_did_not_finish_or_were_damaged(refused, copied, runs):
         ("metrics.json", b"{", "metrics.json cannot be read"),
         ("metrics.json", b'{"training": {"seconds": "long"}}', "'seconds' is no number"),
         ("metrics.json", b"[]", "metrics.json cannot be read"),
-        ("reconstruction.h5", product[:2000], "cannot be read as a product"),
+        ("reconstruction.h5", product[:2000], "cannot be read as HDF5"),
         ("environment.json", b"{}", "does not say which data the run was trained on"),
         ("config.toml", b"[[", "cannot be used"),
     ):

@@ -196,10 +196,10 @@ def test_a_missing_attribute_a_cut_file_and_no_file(tmp_path, reconstruction):
     whole = path.read_bytes()
     with h5py.File(path, "r+") as file:
         del file["object"].attrs["pixel_width_m"]
-    with pytest.raises(DataError, match=r"cannot be read as a product in HDF5 \(.*pixel_width_m"):
+    with pytest.raises(DataError, match="'pixel_width_m' of object is missing or no number; write"):
         read_product(path)
     path.write_bytes(whole[:1000])
-    with pytest.raises(DataError, match="cannot be read as a product in HDF5"):
+    with pytest.raises(DataError, match="cannot be read as HDF5"):
         read_product(path)
     with pytest.raises(DataError, match="there is no file"):
         read_product(tmp_path / "nothing.h5")
@@ -213,3 +213,28 @@ def test_an_object_that_the_file_does_not_hold_takes_no_memory(tmp_path, reconst
         file.create_dataset("object", shape=(1, 10**6, 10**6), dtype=np.complex64, chunks=(1, 64, 64))
     with pytest.raises(DataError, match="claims 8000000000000 bytes that the file does not hold"):
         read_product(path)
+
+
+@pytest.mark.parametrize("name", ["object", "probe", "probe_position_x_m"])
+def test_nothing_outside_the_product_is_read(tmp_path, reconstruction, name):
+    path = tmp_path / "p.h5"
+    for place in (path, tmp_path / "other.h5"):
+        write_product(place, reconstruction, make_scan(), [])
+    spoil(path, name, None)
+    with h5py.File(path, "r+") as file:
+        file[name] = h5py.ExternalLink("other.h5", f"/{name}")
+    with pytest.raises(DataError, match=rf"p\.h5: {name} is a link into another file, other\.h5"):
+        read_product(path)
+
+
+def test_a_text_where_a_length_is_due_is_refused(tmp_path, reconstruction):
+    path = tmp_path / "p.h5"
+    write_product(path, reconstruction, make_scan(), [])
+    for text, message in (
+        (np.bytes_("long"), "'center_y_m' of object is missing or no number"),
+        ("long", "any length"),
+    ):
+        with h5py.File(path, "r+") as file:
+            file["object"].attrs["center_y_m"] = text
+        with pytest.raises(DataError, match=message):
+            read_product(path)
