@@ -184,7 +184,7 @@ USES: dict[str, Use] = {
     "loss": trained("loss", "loss", "threshold=0.05"),
     "clipper": trained("clip", "clip", "multiple=3.0"),
     "stitcher": trained("stitch", "stitch", "sharpness=1.0"),
-    "refiner": trained("refiner", "refine", "iterations=2"),
+    "refiner": trained("refiner", "refine", "epochs=2"),
     "simulator": simulated,
     "reader": read,
     "writer": written,
