@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Annotated, Literal
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.strategies import DDPStrategy
 from pydantic import Field
 from torch import nn
 
@@ -32,6 +34,8 @@ from ptycho_torch.workbench import TorchWorkbench
 
 ON_CPU, ON_GPU = 8, 256
 """Patterns a prediction step. On CPUs the memory of large batches takes longer to get than to compute with."""
+PATIENCE = timedelta(days=1)
+"""How long processes wait for the first one, which measures and refines alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,7 @@ class FabricEngine:
             devices=devices,
             num_nodes=nodes,
             precision=self.precision,
+            strategy="auto" if alone else DDPStrategy(timeout=PATIENCE),
             plugins=[LightningEnvironment()] if alone else None,
         )
 
