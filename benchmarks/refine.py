@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from ptycho_host.workflows.evaluation import evaluate
 from ptycho_host.workflows.refine import configure_refiner, refined
 
 REFINERS = ("epie", "rpie", "lsq_ml")
+ALONE = "rpie"
+"""What goes without a network on the lines scan, where epochs take longest to bring the phase."""
 HOST = Host.discover()
 
 
@@ -26,7 +29,7 @@ def row(scan: Scan, first: Reconstruction | None, choice: dict[str, Any], **labe
     """What a refiner makes of a start (None: a uniform object), with its seconds."""
     assembly = refined(scan, configure_refiner(HOST, choice), first, SilentProgress())
     figures = evaluate(assembly, scan).metrics.as_json()
-    result = {
+    return {
         **labels,
         "refiner": choice["name"],
         "probe": choice.get("probe", "fixed"),
@@ -34,8 +37,6 @@ def row(scan: Scan, first: Reconstruction | None, choice: dict[str, Any], **labe
         "seconds": assembly.seconds,
         **scores(figures),
     }
-    print(result, flush=True)
-    return result
 
 
 def scores(figures: dict[str, Any]) -> dict[str, Any]:
@@ -46,9 +47,8 @@ def scores(figures: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def lines(seeds: list[int], seconds: float, epochs: int, alone: list[int]) -> list[dict[str, Any]]:
-    """One network a seed on the demo's scan, before and after each refiner; then the refiners without it."""
-    rows = []
+def lines(seeds: list[int], seconds: float, epochs: int, alone: list[int]) -> Iterator[dict[str, Any]]:
+    """One network a seed on the demo's scan, before and after each refiner; then a refiner without it."""
     for seed in seeds:
         scan = simulate("lines", seed=seed, host=HOST)
         config = {"seed": seed, "clip": "agc", "train": {"epochs": 10_000, "time_limit": seconds}}
@@ -56,27 +56,21 @@ def lines(seeds: list[int], seconds: float, epochs: int, alone: list[int]) -> li
             run = train(config, out=Path(folder) / "run", host=HOST)
             network = run.assemble(scan)
         before = {"start": "network", "seed": seed, "refiner": None, "epochs": 0, "seconds": network.seconds}
-        rows.append(before | scores(evaluate(network, scan).metrics.as_json()))
-        print(rows[-1], flush=True)
+        yield before | scores(evaluate(network, scan).metrics.as_json())
         for name in REFINERS:
-            choice = {"name": name, "epochs": epochs}
-            rows.append(row(scan, network.reconstruction, choice, start="network", seed=seed))
-            for uniform in alone:
-                rows.append(row(scan, None, {"name": name, "epochs": uniform}, start="uniform", seed=seed))
-    return rows
+            yield row(scan, network.reconstruction, {"name": name, "epochs": epochs}, start="network", seed=seed)
+        for uniform in alone:
+            yield row(scan, None, {"name": ALONE, "epochs": uniform}, start="uniform", seed=seed)
 
 
-def measured(scan: Scan, epochs: int) -> list[dict[str, Any]]:
+def measured(scan: Scan, epochs: int) -> Iterator[dict[str, Any]]:
     """Each refiner on measured patterns from a uniform object, with the file's probe and with a free one."""
-    rows = []
     if scan.reference is not None:
         agreement = diffraction_agreement(scan.reference, scan)
-        rows.append(
-            {"refiner": None, "correlation": agreement.correlation, "residual": agreement.residual, "probe": "fixed"}
-        )
+        yield {"refiner": None, "correlation": agreement.correlation, "residual": agreement.residual, "probe": "fixed"}
     for probe in ("fixed", "free"):
-        rows += [row(scan, None, {"name": name, "epochs": epochs, "probe": probe}) for name in REFINERS]
-    return rows
+        for name in REFINERS:
+            yield row(scan, None, {"name": name, "epochs": epochs, "probe": probe})
 
 
 def main() -> None:
@@ -86,17 +80,24 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=5, help="after the network")
     parser.add_argument("--alone", type=int, nargs="+", default=[20], help="epochs from a uniform object")
-    parser.add_argument("--measured-epochs", type=int, default=50)
+    parser.add_argument("--measured-epochs", type=int, default=30)
     arguments = parser.parse_args()
     scan = load_scan(arguments.data, host=HOST)
-    content = {
+    content: dict[str, Any] = {
         "training_seconds": arguments.seconds,
         "data": Path(arguments.data).name,
         "patterns": scan.count,
+    }
+    parts = {
         "measured": measured(scan, arguments.measured_epochs),
         "lines": lines(arguments.seeds, arguments.seconds, arguments.epochs, arguments.alone),
     }
-    print(write_results("refine", content))
+    for name, rows in parts.items():
+        content[name] = []
+        for found in rows:
+            content[name].append(found)
+            print(found, flush=True)
+            write_results("refine", content)
 
 
 if __name__ == "__main__":

@@ -275,9 +275,47 @@ def many_devices(results: Results) -> str:
     )
 
 
+def refine(results: Results) -> str:
+    measured = [
+        [
+            f"{row['refiner']}, {row['epochs']} epochs" if row["refiner"] else "rPIE object in the file",
+            row["probe"],
+            f"{row['correlation']:.4f}",
+            f"{row['residual']:.5f}",
+            f"{row['seconds']:.0f}" if row["refiner"] else "",
+        ]
+        for row in results["measured"]
+    ]
+    lines = [
+        [
+            start
+            if refiner is None
+            else f"{refiner}, {epochs} epochs from {'the' if start == 'network' else 'a'} {start}",
+            len(rows),
+            *(over(rows, name) for name in ("amplitude_ssim", "phase_ssim", "phase_mae")),
+            f"{sum(row['residual'] for row in rows) / len(rows):.1e}",
+            f"{sum(row['seconds'] for row in rows) / len(rows):.1f}",
+        ]
+        for (start, refiner, epochs), rows in grouped(results["lines"], "start", "refiner", "epochs").items()
+    ]
+    return (
+        f"The demo's lines scan: `stable_hybrid` after {results['training_seconds']:.0f} s of training on one thread of a "
+        "busy machine, then a few epochs of a refiner; and a refiner alone from a uniform object. Seconds are those of "
+        "reconstruction or refinement alone; the refiners' include the machine's other work and serve for comparison "
+        "among themselves.\n\n"
+        + table(
+            ["object", "seeds", "amplitude SSIM", "phase SSIM", "phase MAE (rad)", "squared residual", "seconds"], lines
+        )
+        + f"\n\nMeasured X-rays, `{results['data']}`, {results['patterns']} patterns, from a uniform object, by the "
+        "scan's own probe or one that is refined from it:\n\n"
+        + table(["object", "probe", "correlation", "squared residual", "seconds"], measured)
+    )
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "demo": ("The demo", demo),
     "siemens_star": ("Measured X-rays", siemens_star),
+    "refine": ("Refinement", refine),
     "lift": ("The back-projection lift pays", lift),
     "collapse": ("No collapse", collapse),
     "throughput": ("Throughput and memory", throughput),
