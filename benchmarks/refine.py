@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from measuring import write_results
 
-from ptycho_host import Host, Reconstruction, Scan, load_scan, simulate, train
+from ptycho_host import Host, Reconstruction, Run, Scan, load_scan, simulate, train
 from ptycho_host.metrics.diffraction import diffraction_agreement
 from ptycho_host.report.progress import SilentProgress
 from ptycho_host.workflows.evaluation import evaluate
@@ -47,14 +47,20 @@ def scores(figures: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def lines(seeds: list[int], seconds: float, epochs: int, alone: list[int]) -> Iterator[dict[str, Any]]:
-    """One network a seed on the demo's scan, before and after each refiner; then a refiner without it."""
+def networks(seeds: list[int], seconds: float) -> Iterator[Run]:
+    """The demo's network after some seconds of training, for each seed."""
     for seed in seeds:
-        scan = simulate("lines", seed=seed, host=HOST)
         config = {"seed": seed, "clip": "agc", "train": {"epochs": 10_000, "time_limit": seconds}}
         with tempfile.TemporaryDirectory() as folder:
-            run = train(config, out=Path(folder) / "run", host=HOST)
-            network = run.assemble(scan)
+            yield train(config, out=Path(folder) / "run", host=HOST)
+
+
+def lines(runs: Iterable[Run], epochs: int, alone: list[int]) -> Iterator[dict[str, Any]]:
+    """The networks on the demo's scan, before and after each refiner; then a refiner without them."""
+    for run in runs:
+        seed = run.config.seed
+        scan = simulate("lines", seed=seed, host=HOST)
+        network = run.assemble(scan)
         before = {"start": "network", "seed": seed, "refiner": None, "epochs": 0, "seconds": network.seconds}
         yield before | scores(evaluate(network, scan).metrics.as_json())
         for name in REFINERS:
@@ -78,19 +84,21 @@ def main() -> None:
     parser.add_argument("--data", default="siemens_star", help="measured scan: file or named data set")
     parser.add_argument("--seconds", type=float, default=60, help="training of each network")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--runs", nargs="+", default=[], help="runs of the demo, instead of training some")
     parser.add_argument("--epochs", type=int, default=5, help="after the network")
     parser.add_argument("--alone", type=int, nargs="+", default=[20], help="epochs from a uniform object")
     parser.add_argument("--measured-epochs", type=int, default=30)
     arguments = parser.parse_args()
     scan = load_scan(arguments.data, host=HOST)
     content: dict[str, Any] = {
-        "training_seconds": arguments.seconds,
+        "training_seconds": None if arguments.runs else arguments.seconds,
         "data": Path(arguments.data).name,
         "patterns": scan.count,
     }
+    runs = [Run.open(path, host=HOST) for path in arguments.runs] or networks(arguments.seeds, arguments.seconds)
     parts = {
         "measured": measured(scan, arguments.measured_epochs),
-        "lines": lines(arguments.seeds, arguments.seconds, arguments.epochs, arguments.alone),
+        "lines": lines(runs, arguments.epochs, arguments.alone),
     }
     for name, rows in parts.items():
         content[name] = []

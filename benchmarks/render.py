@@ -286,11 +286,12 @@ def refine(results: Results) -> str:
         ]
         for row in results["measured"]
     ]
+    seconds = results["training_seconds"]
+    trained = f"after {seconds:.0f} s of training on one thread" if seconds else "trained as in the demo"
+    begun = {"network": "the network's object", "uniform": "a uniform object"}
     lines = [
         [
-            start
-            if refiner is None
-            else f"{refiner}, {epochs} epochs from {'the' if start == 'network' else 'a'} {start}",
+            f"{refiner}, {epochs} epochs from {begun[start]}" if refiner else "network alone",
             len(rows),
             *(over(rows, name) for name in ("amplitude_ssim", "phase_ssim", "phase_mae")),
             f"{sum(row['residual'] for row in rows) / len(rows):.1e}",
@@ -299,10 +300,10 @@ def refine(results: Results) -> str:
         for (start, refiner, epochs), rows in grouped(results["lines"], "start", "refiner", "epochs").items()
     ]
     return (
-        f"The demo's lines scan: `stable_hybrid` after {results['training_seconds']:.0f} s of training on one thread of a "
-        "busy machine, then a few epochs of a refiner; and a refiner alone from a uniform object. Seconds are those of "
-        "reconstruction or refinement alone; the refiners' include the machine's other work and serve for comparison "
-        "among themselves.\n\n"
+        f"The demo's lines scan: `stable_hybrid` {trained}, then a few epochs of a refiner; and a refiner alone from a "
+        "uniform object. Seconds are those of reconstruction or of refinement, on a machine with other work "
+        "beside: good for comparison among themselves."
+        "\n\n"
         + table(
             ["object", "seeds", "amplitude SSIM", "phase SSIM", "phase MAE (rad)", "squared residual", "seconds"], lines
         )
