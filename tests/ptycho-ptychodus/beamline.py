@@ -4,6 +4,7 @@ FOLDER/in holds a scan. What was seen goes to FOLDER/seen.json and FOLDER/window
 """
 
 import json
+import logging
 import shutil
 import sys
 from dataclasses import replace
@@ -27,7 +28,7 @@ def window(folder: Path) -> dict[str, object]:
     from ptychodus.view import ViewCore
     from PyQt5.QtWidgets import QApplication, QLabel
 
-    with ModelCore(folder / "in" / "settings.ini") as model:
+    with ModelCore(folder / "in" / "settings.ini", log_level=logging.INFO) as model:
         application = QApplication([])
         view = ViewCore(is_developer_mode_enabled=False)
         controller = ControllerCore(model, view)
@@ -74,6 +75,7 @@ def awkward(folder: Path) -> dict[str, object]:
     return {
         "canvas": scan.canvas_shape(),
         "given": obj.get_array().shape[-2:],
+        "cut": layer.shape,
         "off": float(np.abs(np.stack([y, x], axis=1) + 0.5 - scan.positions).max()),
         "mode": float(np.abs(scan.probe * 3 - probe).max()),
         "said": what_is_used(changed.probes.get_probe_no_opr().get_array(), 1, 2),

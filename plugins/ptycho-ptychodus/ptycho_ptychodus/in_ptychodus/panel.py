@@ -10,6 +10,7 @@ from ptycho_host import Host
 from ptycho_ptychodus.in_ptychodus.library import HostLibrary
 
 DEVICES = ("auto", "cpu", "cuda")
+SUITING = "0: what suits the generator"
 
 
 class PanelFactory(ReconstructorViewControllerFactory):  # type: ignore[misc]
@@ -30,8 +31,8 @@ class PanelFactory(ReconstructorViewControllerFactory):  # type: ignore[misc]
         names = {kind: sorted({entry.component.name for entry in host.registrations(kind)}) for kind in _CHOSEN}
         training, prediction, data = "Training", "Training and Inference", "Data"
         view.add_spin_box(settings.epochs, "Epochs:", group=training)
-        view.add_spin_box(settings.batch_size, "Batch Size:", group=training)
-        view.add_decimal_line_edit(settings.learning_rate, "Learning Rate:", group=training)
+        view.add_spin_box(settings.batch_size, "Batch Size:", tool_tip=SUITING, group=training)
+        view.add_decimal_line_edit(settings.learning_rate, "Learning Rate:", tool_tip=SUITING, group=training)
         view.add_line_edit(
             settings.loss,
             "Loss:",

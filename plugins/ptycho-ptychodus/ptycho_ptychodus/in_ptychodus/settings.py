@@ -27,10 +27,8 @@ class HostSettings(Observable, Observer):  # type: ignore[misc]
         default = RunConfig()
         whole, text = self._group.create_integer_parameter, self._group.create_string_parameter
         self.epochs = whole("epochs", EPOCHS, minimum=1)
-        self.batch_size = whole("batch_size", default.train.batch_size, minimum=1)
-        self.learning_rate = self._group.create_real_parameter(
-            "learning_rate", default.train.learning_rate, minimum=0.0
-        )
+        self.batch_size = whole("batch_size", 0, minimum=0)
+        self.learning_rate = self._group.create_real_parameter("learning_rate", 0.0, minimum=0.0)
         self.loss = text("loss", default.loss.name)
         self.clip = text("clip", default.clip.name)
         self.stitch = text("stitch", default.stitch.name)
@@ -40,7 +38,7 @@ class HostSettings(Observable, Observer):  # type: ignore[misc]
         self.further_settings = text("further_settings", "")
 
     def flags(self) -> dict[str, Any]:
-        """Nested tables as `ptycho_host.config.resolve` takes them."""
+        """Nested tables as `ptycho_host.config.resolve` takes them; zero leaves a choice to the generator."""
         return {
             "seed": self.seed.get_value(),
             "loss": self.loss.get_value(),
@@ -49,8 +47,8 @@ class HostSettings(Observable, Observer):  # type: ignore[misc]
             "engine": {"device": self.device.get_value()},
             "train": {
                 "epochs": self.epochs.get_value(),
-                "batch_size": self.batch_size.get_value(),
-                "learning_rate": self.learning_rate.get_value(),
+                "batch_size": self.batch_size.get_value() or None,
+                "learning_rate": self.learning_rate.get_value() or None,
             },
         }
 
