@@ -9,15 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho_host.configured import ConfiguredComponent
-from ptycho_host.contracts import Canvas, PatchBatch, PatchStitcher, Reconstruction
+from ptycho_host.contracts import Canvas, PatchBatch, PatchStitcher, Reconstruction, SharedStitcher
 from ptycho_host.errors import InputError
 from ptycho_host.physics.patches import extract_patches
 from ptycho_host.plugins import Host
+from ptycho_host.processes import Processes
+from ptycho_host.testing.processes import everywhere
 from ptycho_host.testing.scans import disc_probe, raster, smooth_object
 from ptycho_host.testing.suite import OptionConformance
 
 PIXELS = 16
 STEP = 3
+ALONE, PROCESSES = Processes(), 3
 MOST_PASSES = 8
 """A stitcher that wants the patches more often than that never ends."""
 SINGLE = 1e-4
@@ -105,6 +108,15 @@ class StitcherConformance(OptionConformance):
         order = np.random.default_rng(2).permutation(len(jigsaw.patches))
         found, due = self._stitch(component, jigsaw.reordered(order)), self._stitch(component, jigsaw)
         self._same(component, found, due, "in another order")
+
+    def test_processes_may_share_the_patches(self, component: ConfiguredComponent) -> None:
+        """Where the stitcher has `share`: processes that get a stretch of the patches each make the whole object."""
+        if not isinstance(component.build(), SharedStitcher):
+            return
+        jigsaw = Jigsaw.of()
+        due = self._stitch(component, jigsaw)
+        for found in everywhere(PROCESSES, lambda mine: self._stitch(component, jigsaw, processes=mine)):
+            self._same(component, found, due, f"when {PROCESSES} processes share them")
 
     def test_begin_empties_the_canvas(self, component: ConfiguredComponent) -> None:
         """A stitcher that is used again remembers nothing."""
@@ -201,14 +213,18 @@ class StitcherConformance(OptionConformance):
         batch: int = 16,
         shape: tuple[int, int] | None = None,
         stitcher: PatchStitcher | None = None,
+        processes: Processes = ALONE,
     ) -> Reconstruction:
         """As the host does it; InputErrors come through, anything else fails the test."""
         try:
             stitcher = stitcher or component.build()
             stitcher.begin(Canvas(shape or jigsaw.whole.shape, jigsaw.positions), jigsaw.probe)
+            seen = slice(0, len(jigsaw.patches))
+            if processes.world > 1 and isinstance(stitcher, SharedStitcher):
+                seen = stitcher.share(processes.stretch(len(jigsaw.patches)), processes.total)
             for _ in range(MOST_PASSES):
-                for first in range(0, len(jigsaw.patches), batch):
-                    part = slice(first, first + batch)
+                for first in range(seen.start, seen.stop, batch):
+                    part = slice(first, min(first + batch, seen.stop))
                     stitcher.add(PatchBatch(jigsaw.patches[part], jigsaw.positions[part]))
                 if not stitcher.another_pass():
                     return stitcher.finish()

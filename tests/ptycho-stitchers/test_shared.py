@@ -1,10 +1,8 @@
-"""Stitchers whose patches are shared by several processes, here by threads that add up in the same way."""
+"""Stitchers whose patches are shared by several processes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from ptycho_host.contracts import Canvas, PatchBatch, Reconstruction, SharedStitcher
 from ptycho_host.physics.patches import extract_patches
 from ptycho_host.processes import Processes
+from ptycho_host.testing.processes import everywhere
 from ptycho_stitchers import grid, synchronised, weighted_mean
 
 PIXELS = 16
@@ -23,23 +22,6 @@ ALL: dict[str, Callable[[], Any]] = {
     "probe_weighted": weighted_mean.build_probe_weighted,
     "synchronised": synchronised.build,
 }
-
-
-def threads(world: int) -> list[Processes]:
-    """Processes that stand in for each other's sums, in the order of their ranks."""
-    barrier, given = Barrier(world, timeout=30), [np.zeros(0)] * world
-
-    def total(rank: int) -> Callable[[NDArray[Any]], NDArray[Any]]:
-        def add_up(array: NDArray[Any]) -> NDArray[Any]:
-            given[rank] = array
-            barrier.wait()
-            summed = np.sum(given, axis=0, dtype=array.dtype)
-            barrier.wait()
-            return summed
-
-        return add_up
-
-    return [Processes(rank, world, total(rank)) for rank in range(world)]
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +64,7 @@ def test_shared_patches_make_the_object_that_one_process_makes(
     name: str, world: int, batch: PatchBatch, probe: NDArray[np.complex64]
 ) -> None:
     alone = stitch(ALL[name], batch, probe, Processes())
-    with ThreadPoolExecutor(world) as pool:
-        shared = list(pool.map(lambda mine: stitch(ALL[name], batch, probe, mine), threads(world)))
+    shared = everywhere(world, lambda mine: stitch(ALL[name], batch, probe, mine))
     assert np.abs(alone.object).max() > 1
     for reconstruction in shared:
         # Single precision, summed in another order.

@@ -1,42 +1,13 @@
-"""What processes tell each other, with threads in their place that add up in the same way."""
+"""What processes tell each other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-from typing import Any, TypeVar
-
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from ptycho_host.errors import DataError, InputError, PtychoError, RunFailedError
 from ptycho_host.processes import Processes, processes_of
-
-Result = TypeVar("Result")
-
-
-def everywhere(world: int, work: Callable[[Processes], Result]) -> list[Result | BaseException]:
-    """What `work` returns or raises in each of `world` processes."""
-    barrier, given = Barrier(world, timeout=30), [np.zeros(0)] * world
-
-    def run(rank: int) -> Result | BaseException:
-        def total(array: NDArray[Any]) -> NDArray[Any]:
-            given[rank] = array
-            barrier.wait()
-            assert len({(entry.shape, entry.dtype) for entry in given}) == 1
-            summed = np.sum(given, axis=0)
-            barrier.wait()
-            return summed
-
-        try:
-            return work(Processes(rank, world, total))
-        except (PtychoError, KeyboardInterrupt) as error:
-            return error
-
-    with ThreadPoolExecutor(world) as pool:
-        return list(pool.map(run, range(world)))
+from ptycho_host.testing.processes import everywhere
 
 
 def test_all_get_the_same_answer() -> None:
@@ -58,10 +29,14 @@ def test_shares_are_even_and_follow_each_other(count: int) -> None:
 
 
 def failing(rank: int, error: BaseException) -> list[BaseException | None]:
-    def work(mine: Processes) -> None:
-        with mine.together():
-            if mine.rank == rank:
-                raise error
+    def work(mine: Processes) -> BaseException | None:
+        try:
+            with mine.together():
+                if mine.rank == rank:
+                    raise error
+        except (PtychoError, KeyboardInterrupt) as found:
+            return found
+        return None
 
     return everywhere(3, work)
 

@@ -48,6 +48,13 @@ def test_a_sound_stitcher_passes(trial: Callable[..., Any], check: str) -> None:
     trial(StitcherConformance, lambda: Sound()).check(check)
 
 
+class KeepsToItself(Sound):
+    """Can be shared, but does not add up what other processes have."""
+
+    def share(self, stretch: slice, total: Any) -> slice:
+        return stretch
+
+
 class RoundsPositions(Sound):
     def add(self, batch: PatchBatch) -> None:
         super().add(PatchBatch(batch.patches, np.floor(batch.positions)))
@@ -185,6 +192,7 @@ DEFECTS: list[tuple[type, str, str]] = [
     (NeverEnds, TRUE, r"asks for more than 8 passes"),
     (ScaledByProbe, "test_object_has_the_patches_scale", r"does not keep the patches' scale"),
     (LosesLastOfBatch, "test_batches_do_not_matter", r"in batches of 1: it differs by"),
+    (KeepsToItself, "test_processes_may_share_the_patches", r"when 3 processes share them: it differs by"),
     (FirstComesFirst, "test_order_does_not_matter", r"in another order: it differs by"),
     (NeverForgets, "test_begin_empties_the_canvas", r"by a stitcher that was used before"),
     (DividesByZero, COVERAGE, r"divide only where it is covered"),
