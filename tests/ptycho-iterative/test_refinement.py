@@ -38,7 +38,10 @@ def test_the_residual_falls_epoch_by_epoch_without_noise(
     build: Build, batch_size: int, noiseless: Scan, refined: Refined
 ) -> None:
     residuals = np.array(
-        [epoch.residual for epoch in refined(build, noiseless, epochs=8, batch_size=batch_size).refinement]
+        [
+            epoch.residual
+            for epoch in refined(build, noiseless, epochs=8, batch_size=batch_size, momentum=0.0).refinement
+        ]
     )
     assert np.all(np.diff(residuals) < 0)
 

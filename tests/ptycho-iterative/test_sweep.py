@@ -15,7 +15,7 @@ from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError, RunFailedError
 from ptycho_host.report.progress import LineProgress
 from ptycho_iterative import epie, patterns, rpie
-from ptycho_iterative.sweep import Schedule
+from ptycho_iterative.sweep import Momentum, Schedule
 
 Refined = Callable[..., Reconstruction]
 
@@ -36,9 +36,9 @@ def test_the_seed_decides_the_order(noiseless: Scan, refined: Refined) -> None:
 
 
 def test_steps_shrink_in_the_second_half_only() -> None:
-    steps = [Schedule(9, 1, False, 1, 0.25, 0, "cpu", None).step(epoch) for epoch in range(1, 10)]
+    steps = [Schedule(9, 1, False, 1, 0.25, 0.0, 0, "cpu", None).step(epoch) for epoch in range(1, 10)]
     np.testing.assert_allclose(steps, [1, 1, 1, 1, 1, 0.25**0.25, 0.25**0.5, 0.25**0.75, 0.25])
-    assert Schedule(1, 1, False, 1, 0.25, 0, "cpu", None).step(1) == 1
+    assert Schedule(1, 1, False, 1, 0.25, 0.0, 0, "cpu", None).step(1) == 1
 
 
 def test_shrinking_steps_leave_less_noise(refined: Refined, object_error: Any) -> None:
@@ -84,3 +84,14 @@ def test_what_no_pattern_lights_stays_as_it_was(noiseless: Scan, refined: Refine
     assert np.all(result.object[height + 2 :] == np.complex64(0.6j))
     assert np.all(result.object[:, width + 2 :] == np.complex64(0.6j))
     assert not np.any(result.object[20 : height - 20, 20 : width - 20] == np.complex64(0.6j))
+
+
+def test_momentum_follows_nesterov_and_begins_anew_when_the_residual_rises() -> None:
+    momentum = Momentum(0.45)
+    parts = [momentum.after(residual) for residual in (1.0, 0.5, 0.3, 0.2, 0.21, 0.3, 0.2)]
+    np.testing.assert_allclose(parts, [0, 1 / 4, 2 / 5, 0.45, 0.45, 0, 1 / 4])
+
+
+def test_momentum_brings_slow_waves_sooner(noiseless: Scan, refined: Refined, object_error: Any) -> None:
+    plain, carried = (refined(rpie.build, noiseless, epochs=25, momentum=momentum).object for momentum in (0.0, 0.9))
+    assert object_error(carried, noiseless) < 0.5 * object_error(plain, noiseless)

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ptycho_host.contracts import RefineFunction
-from ptycho_iterative.options import BatchSize, Device, Epochs, LastStep, Probe, ProbeStart, Seed, Threads
+from ptycho_iterative.options import BatchSize, Device, Epochs, LastStep, Momentum, Probe, ProbeStart, Seed, Threads
 from ptycho_iterative.sight import Sight, Steps
 from ptycho_iterative.sweep import Schedule, Sweep
 
@@ -43,6 +43,7 @@ def build(
     probe_step: ProbeStep = 1.0,
     probe_start: ProbeStart = 1,
     last_step: LastStep = 0.2,
+    momentum: Momentum = 0.9,
     seed: Seed = 0,
     device: Device = "auto",
     threads: Threads = None,
@@ -52,5 +53,5 @@ def build(
     A batch of one is the published method. In a larger one the updates are summed, and the maxima are those of the
     summed intensities, so that no step becomes longer where patterns overlap.
     """
-    schedule = Schedule(epochs, batch_size, probe == "free", probe_start, last_step, seed, device, threads)
+    schedule = Schedule(epochs, batch_size, probe == "free", probe_start, last_step, momentum, seed, device, threads)
     return Sweep("epie", Epie(object_step, probe_step), schedule)

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ptycho_host.contracts import RefineFunction
-from ptycho_iterative.options import BatchSize, Device, Epochs, LastStep, Probe, ProbeStart, Seed, Threads
+from ptycho_iterative.options import BatchSize, Device, Epochs, LastStep, Momentum, Probe, ProbeStart, Seed, Threads
 from ptycho_iterative.sight import Sight, Steps
 from ptycho_iterative.sweep import Schedule, Sweep
 
@@ -68,6 +68,7 @@ def build(
     probe_step: ProbeRelaxation = 1.0,
     probe_start: ProbeStart = 1,
     last_step: LastStep = 0.2,
+    momentum: Momentum = 0.9,
     seed: Seed = 0,
     device: Device = "auto",
     threads: Threads = None,
@@ -76,7 +77,7 @@ def build(
 
     One coherent mode, amplitudes as the quantity that is fitted.
     """
-    schedule = Schedule(epochs, batch_size, probe == "free", probe_start, last_step, seed, device, threads)
+    schedule = Schedule(epochs, batch_size, probe == "free", probe_start, last_step, momentum, seed, device, threads)
     return Sweep("lsq_ml", LsqMl(damping, object_step, probe_step), schedule)
 
 

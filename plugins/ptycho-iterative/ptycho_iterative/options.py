@@ -18,6 +18,10 @@ LastStep = Annotated[
     float,
     Field(gt=0, le=1, description="factor to which all steps shrink in the second half of the epochs, against noise"),
 ]
+Momentum = Annotated[
+    float,
+    Field(ge=0, lt=1, description="largest part of an epoch's change that is carried on into the next, for slow waves"),
+]
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="seed of the order in which patterns are taken")]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"], Field(description="where to compute; auto takes a GPU if there is one")

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ptycho_host.contracts import RefineFunction
-from ptycho_iterative.options import BatchSize, Device, Epochs, LastStep, Probe, ProbeStart, Seed, Threads
+from ptycho_iterative.options import BatchSize, Device, Epochs, LastStep, Momentum, Probe, ProbeStart, Seed, Threads
 from ptycho_iterative.sight import Sight, Steps
 from ptycho_iterative.sweep import Schedule, Sweep
 
@@ -55,6 +55,7 @@ def build(
     probe_step: ProbeStep = 1.0,
     probe_start: ProbeStart = 1,
     last_step: LastStep = 0.2,
+    momentum: Momentum = 0.9,
     seed: Seed = 0,
     device: Device = "auto",
     threads: Threads = None,
@@ -66,7 +67,9 @@ def build(
     """
     rule = Rpie(regularisation, object_step, probe_regularisation, probe_step)
     return Sweep(
-        "rpie", rule, Schedule(epochs, batch_size, probe == "free", probe_start, last_step, seed, device, threads)
+        "rpie",
+        rule,
+        Schedule(epochs, batch_size, probe == "free", probe_start, last_step, momentum, seed, device, threads),
     )
 
 

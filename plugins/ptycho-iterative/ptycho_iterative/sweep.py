@@ -20,6 +20,9 @@ from ptycho_iterative.patterns import PatternSupply
 from ptycho_iterative.sight import Sight, Steps, wave_difference
 from ptycho_iterative.windows import Placement
 
+RISEN = 1.05
+"""A residual that is so many times the last one has risen; random order alone lets it waver."""
+
 
 class Rule(Protocol):
     """How object and probe change after a look at a batch of patterns."""
@@ -38,6 +41,7 @@ class Schedule:
     free_probe: bool
     probe_start: int
     last_step: float
+    momentum: float
     seed: int
     device: Literal["auto", "cpu", "cuda"]
     threads: int | None
@@ -49,6 +53,25 @@ class Schedule:
         """
         first = (1 + self.epochs) / 2
         return self.last_step ** (max(epoch - first, 0) / max(self.epochs - first, 1))
+
+
+class Momentum:
+    """Nesterov's sequence, 0, 1/4, 2/5, 3/6, … up to a limit, begun anew when the residual rises.
+
+    Sources: Nesterov, Soviet Math. Dokl. 27 (1983) 372; O'Donoghue and Candès, Found. Comput. Math. 15 (2015) 715,
+    section 3.2. Waves longer than the probe, which an epoch changes hardly at all, come many times sooner.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._steps = 0
+        self._last = float("inf")
+
+    def after(self, residual: float) -> float:
+        """The part of an epoch's change to carry on, after an epoch with that residual."""
+        self._steps = 1 if residual > RISEN * self._last else self._steps + 1
+        self._last = residual
+        return min((self._steps - 1) / (self._steps + 2), self._limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +90,7 @@ class Sweep:
             supply = PatternSupply(scan, device)
             rng = np.random.default_rng(schedule.seed)
             epochs: list[RefinementEpoch] = []
+            momentum = Momentum(schedule.momentum)
             progress.start(f"refining ({self.name})", schedule.epochs * scan.count, "patterns")
             for epoch in range(1, schedule.epochs + 1):
                 started, sums = perf_counter(), torch.zeros(2, dtype=torch.float64, device=device)
@@ -82,6 +106,8 @@ class Sweep:
                         f"refiner '{self.name}' diverged in epoch {epoch}; take shorter steps (refiner.object_step, "
                         "refiner.probe_step)."
                     )
+                if epoch < schedule.epochs:
+                    estimate.carry_on(momentum.after(residual))
                 epochs.append(RefinementEpoch(epoch, residual, perf_counter() - started))
             progress.finish()
             obj, probe = estimate.result(free_probe=schedule.free_probe)
@@ -97,6 +123,7 @@ class _Estimate:
         probe = scan.probe if start.probe is None else start.probe
         self._probe = torch.from_numpy(probe.astype(np.complex64)).to(device)
         self._norm = torch.linalg.vector_norm(self._probe)
+        self._before = (self._object.clone(), self._probe)
         self._good = _good_pixels(scan, device)
 
     def improve(self, rule: Rule, indices: Tensor, amplitude: Tensor, step: float, *, free_probe: bool) -> Tensor:
@@ -112,6 +139,13 @@ class _Estimate:
         if steps.probe is not None:
             self._probe = self._probe + step * steps.probe
         return sums
+
+    def carry_on(self, part: float) -> None:
+        """Go on by `part` of what changed since this was last called."""
+        reached = (self._object.clone(), self._probe)
+        self._object += part * (reached[0] - self._before[0])
+        self._probe = reached[1] + part * (reached[1] - self._before[1])
+        self._before = reached
 
     def result(self, *, free_probe: bool) -> tuple[NDArray[np.complex64], NDArray[np.complex64] | None]:
         """Object (H, W), and the probe (N, N) if it was free, with the energy that it started with.
