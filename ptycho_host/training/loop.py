@@ -97,7 +97,8 @@ class TrainingLoop:
 
     def resume(self) -> None:
         """Go on from the last checkpoint, if there is one; raises BundleError when it belongs to another run."""
-        if not self.last.exists():
+        # A file that one process has just written may not be there for another one yet: the first one decides.
+        if not self.processes.agreed(self.last.exists()):
             return
         with self.processes.together():
             state = self._restore(self.last)
