@@ -35,9 +35,9 @@ def test_the_seed_decides_the_order(noiseless: Scan, refined: Refined) -> None:
     assert np.abs(one - other).max() > 1e-3
 
 
-def test_steps_shrink_in_the_second_half_only() -> None:
+def test_steps_shrink_in_the_last_quarter_only() -> None:
     steps = [Schedule(9, 1, False, 1, 0.25, 0.0, 0, "cpu", None).step(epoch) for epoch in range(1, 10)]
-    np.testing.assert_allclose(steps, [1, 1, 1, 1, 1, 0.25**0.25, 0.25**0.5, 0.25**0.75, 0.25])
+    np.testing.assert_allclose(steps, [1, 1, 1, 1, 1, 1, 1, 0.25**0.5, 0.25])
     assert Schedule(1, 1, False, 1, 0.25, 0.0, 0, "cpu", None).step(1) == 1
 
 

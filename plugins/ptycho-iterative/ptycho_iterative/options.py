@@ -16,7 +16,7 @@ Probe = Annotated[
 ProbeStart = Annotated[int, Field(ge=1, description="first epoch in which a free probe changes")]
 LastStep = Annotated[
     float,
-    Field(gt=0, le=1, description="factor to which all steps shrink in the second half of the epochs, against noise"),
+    Field(gt=0, le=1, description="factor to which all steps shrink in the last quarter of the epochs, against noise"),
 ]
 Momentum = Annotated[
     float,

@@ -47,11 +47,11 @@ class Schedule:
     threads: int | None
 
     def step(self, epoch: int) -> float:
-        """Factor on all steps in an epoch, from 1: it falls geometrically over the second half.
+        """Factor on all steps in an epoch, from 1: it falls geometrically over the last quarter.
 
         Steps that stay long end in a mean over the last few patterns only, with their noise.
         """
-        first = (1 + self.epochs) / 2
+        first = (1 + 3 * self.epochs) / 4
         return self.last_step ** (max(epoch - first, 0) / max(self.epochs - first, 1))
 
 
