@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import h5py
 import numpy as np
 import pytest
 
 from ptycho_host.data.embedded import siemens_star
 from ptycho_host.data.formats.cxi import CxiReader, CxiWriter
+from ptycho_host.data.scan import ExperimentGeometry
 from ptycho_host.metrics.diffraction import diffraction_agreement
 from ptycho_ptychodus.export import ExportReader
 from ptycho_ptychodus.training import TrainingReader, TrainingWriter
@@ -46,7 +50,14 @@ np.savez(
 
 @pytest.fixture(scope="module")
 def scan():
-    return siemens_star()()
+    """A measured scan, put somewhere on a stage, with oblong pixels; its frames began at 5, and the beam faded."""
+    scan = siemens_star()()
+    per_position = {
+        "probe_position_indexes": np.arange(5, scan.count + 5),
+        "probe_photon_counts": np.linspace(5e5, 4e5, scan.count),
+    }
+    geometry = ExperimentGeometry((2.1e-8, 1.9e-8), 8800.0, 1.95, origin_m=(-3e-5, 7e-5))
+    return replace(scan, geometry=geometry, per_pattern=per_position)
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +94,33 @@ def test_what_ptychodus_writes_is_the_same_scan(scan, folders, reader, name):
     )
 
 
+def test_stage_indexes_and_photon_counts_come_back(scan, folders):
+    again = WorkspaceReader().read(folders[1])
+    assert again.geometry.origin_m == pytest.approx(scan.geometry.origin_m, abs=1e-18)
+    assert replace(again.geometry, origin_m=None) == replace(scan.geometry, origin_m=None)
+    for name, values in scan.per_pattern.items():
+        np.testing.assert_array_equal(again.per_pattern[name], values)
+
+
+def test_ptychodus_writes_the_same_bytes_of_a_product(folders):
+    with h5py.File(folders[0] / "product.h5") as ours, h5py.File(folders[1] / "product.h5") as theirs:
+        shared = [name for name in theirs if name in ours]
+        assert {"object", "probe", "probe_position_x_m", "probe_photon_counts"} <= set(shared)
+        for name in shared:
+            assert (theirs[name].dtype, theirs[name].shape) == (ours[name].dtype, ours[name].shape), name
+            assert theirs[name][()].tobytes() == ours[name][()].tobytes(), name
+            assert dict(theirs[name].attrs) == dict(ours[name].attrs), name
+        assert {key: theirs.attrs[key] for key in ours.attrs} == dict(ours.attrs)
+
+
 def test_ptychodus_sees_the_same_positions_in_all_our_files(scan, folders):
     with np.load(folders[1] / "seen.npz") as seen:
+        on_stage = scan.positions * scan.geometry.object_pixel_m + scan.geometry.origin_m
+        np.testing.assert_allclose(seen["product"], on_stage, rtol=0, atol=1e-18)
+        # The others have no place for the stage: there the object's centre is zero.
+        centre = scan.geometry.object_centre_m(scan.reference.shape)
         for name in ("training", "cxi"):
-            # Training data know no absolute origin, but ours is the object's centre already.
-            np.testing.assert_allclose(seen[name], seen["product"], atol=1e-20, rtol=1e-9)
+            np.testing.assert_allclose(seen[name], seen["product"] - centre, rtol=0, atol=1e-18)
         np.testing.assert_allclose(np.sqrt(seen["cxi_patterns"]).astype(np.float32), scan.batch(slice(None)))
 
 
