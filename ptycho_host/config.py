@@ -191,9 +191,16 @@ def resolve(
 
     Raises ConfigError that names the key, what is wrong and what would be accepted.
     """
+    try:
+        return _resolved(toml, flags or {}, settings)
+    except RecursionError as error:
+        raise ConfigError(f"{toml or 'a setting'} has values inside values without end; mend it there.") from error
+
+
+def _resolved(toml: Path | None, flags: Mapping[str, Any], settings: Iterable[str]) -> RunConfig:
     table = {name: value for name, value in RunConfig().as_table().items() if name in COMPONENT_SECTIONS}
     layers: list[Mapping[str, Any]] = [_read_toml(toml)] if toml is not None else []
-    layers.append(flags or {})
+    layers.append(flags)
     layers.extend(_parse_setting(setting) for setting in settings)
     for layer in layers:
         table = _overlaid(table, layer)

@@ -133,7 +133,7 @@ def _read_index(folder: Path) -> _Index:
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise BundleError(f"{folder / INDEX}: '{place}' {error.errors()[0]['msg'].lower()}; train again.") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise BundleError(f"{folder / INDEX} cannot be read ({error}); train again.") from error
 
 

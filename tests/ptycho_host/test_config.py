@@ -204,6 +204,17 @@ def test_a_file_that_does_not_hold_is_named_with_what_is_wrong(toml, text, sente
     assert sentence in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text", ["seed = " + "[" * 5000, "generator." + "a." * 3000 + "a = 1", "[" + "a." * 3000 + "a]"]
+)
+def test_nesting_without_end_is_refused(toml, text):
+    with pytest.raises(ConfigError, match=r"run\.toml has values inside values without end; mend it there"):
+        resolve(toml(text))
+    if "=" in text:
+        with pytest.raises(ConfigError):
+            resolve(settings=[f"train.epochs={text.partition('= ')[2]}", text.replace(" ", "")])
+
+
 def test_a_setting_without_its_section_is_answered_with_the_section(toml):
     with pytest.raises(ConfigError, match=r"has no option 'epochs'. Did you mean 'train\.epochs'"):
         resolve(toml("epochs = 3\n"))

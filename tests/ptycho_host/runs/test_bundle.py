@@ -224,6 +224,12 @@ def test_an_index_that_is_no_toml_is_refused(saved, host, content):
         load_bundle(saved, host)
 
 
+def test_an_index_of_arrays_in_arrays_without_end_is_refused(saved, host):
+    (saved / "bundle.toml").write_text("format = " + "[" * 5000)
+    with pytest.raises(BundleError, match="cannot be read"):
+        load_bundle(saved, host)
+
+
 def test_a_generator_that_is_not_installed_comes_with_advice(saved):
     with pytest.raises(UnknownComponentError, match="no generator named 'tinynet' is installed"):
         load_bundle(saved, Host())
