@@ -1,6 +1,6 @@
-"""Both back-ends on one scan: the networks of the field beside ours, as many patterns shown to each, one comparison.
+"""Both back-ends on one scan: the networks of the field beside ours, as many epochs for each, one comparison.
 
-The second part trains `pinn` on 6,889 patterns and reconstructs them all, from end to end.
+The second part trains `pinn` on 5,184 patterns and reconstructs them all, from end to end.
 
     python benchmarks/backends.py
 """
@@ -20,11 +20,11 @@ ARMS: dict[str, dict[str, Any]] = {
     "stable_hybrid": {"generator": "stable_hybrid", "clip": "agc"},
     "hybrid": {"generator": "hybrid"},
     "pinn": {"backend": "tensorflow", "generator": {"name": "pinn", **SMALL}},
-    "pinn, no lift": {"backend": "tensorflow", "generator": {"name": "pinn", "lift": "none", **SMALL}},
+    "pinn without lift": {"backend": "tensorflow", "generator": {"name": "pinn", "lift": "none", **SMALL}},
     "baseline": {"backend": "tensorflow", "generator": {"name": "baseline", **SMALL}, "loss": "amplitude_phase"},
 }
-LARGE = {"name": "lines", "size": 392, "scan": {"step": 4}}
-"""The scan of the reference system's grid-lines study: 83 x 83 positions, 64 x 64 pixels."""
+LARGE = {"name": "lines", "size": 348, "scan": {"step": 4}}
+"""72 x 72 positions, 64 x 64 pixels."""
 
 
 def one(job: tuple[str, dict[str, Any], Path]) -> dict[str, Any]:
@@ -50,14 +50,22 @@ def main() -> None:
     from ptycho_host import compare
 
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="folder for the runs and the comparison; default: thrown away")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as passing:
         folder = arguments.keep or Path(passing)
-        jobs = [(label, config, folder / label.replace(", ", "_").replace(" ", "_")) for label, config in ARMS.items()]
+        jobs = [
+            (
+                label,
+                {**config, "train": {"epochs": arguments.epochs}},
+                folder / label.replace(", ", "_").replace(" ", "_"),
+            )
+            for label, config in ARMS.items()
+        ]
         large = {**ARMS["pinn"], "simulator": LARGE, "train": {"epochs": 1}}
-        *rows, scaled = side_by_side(one, [*jobs, ("pinn, 6,889 patterns", large, folder / "large")], arguments.workers)
+        *rows, scaled = side_by_side(one, [*jobs, ("pinn, 5,184 patterns", large, folder / "large")], arguments.workers)
         comparison = compare([row.pop("run") for row in rows], out=folder / "comparison")
         scaled.pop("run")
     ranks = {Path(judged.source).name: row.rank for row in comparison.rows for judged in row.judgements}
