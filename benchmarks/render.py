@@ -196,7 +196,7 @@ def streaming(results: Results) -> str:
 def backends(results: Results) -> str:
     scaled = results["scaled"]
     return (
-        "The demo's scan, one thread, one seed; each network is shown 10,000 patterns with the training that its "
+        "The demo's scan, one thread, one seed; as many epochs for each network, with the training that its "
         "author asks for. `pinn` and `baseline` have half the filters of the reference system. Amplitude and phase as "
         f"`ptycho compare` judges them; {results['rule'].partition(':')[0]}.\n\n"
         + table(
@@ -262,6 +262,7 @@ def many_devices(results: Results) -> str:
                 ]
                 for row in results["rows"]
                 for key, name in (("processes", f"{results['world']} processes"), ("control", "control"))
+                if key in row
             ],
         )
         + "\n\nPatterns/s of one process → of all (ratio), and the machine's load meanwhile:\n\n"
@@ -313,6 +314,58 @@ def refine(results: Results) -> str:
     )
 
 
+def crash(results: Results) -> str:
+    def counted(counts: dict[str, int]) -> str:
+        return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+
+    rows = [
+        [f"killed {doing}", count, then(results, doing), same(results, doing)]
+        for doing, count in sorted(results["killed"].items())
+    ]
+    return (
+        f"**{results['same']} of {results['trainings']} trainings that were killed gave the same result, bit by bit** "
+        "(weights, product, losses, figures of merit), as one that nobody disturbed; half of them at a random moment, "
+        "the others while a file was being written. "
+        f"{results['whole']} of {results['scans']} files of scans, killed while they were replaced, were the old or "
+        "the new one, whole, and could be written again.\n\n"
+        + table(["", "trainings", "resumed", "the same"], rows)
+        + "\n\n"
+        + table(["writer", "found afterwards"], [[name, counted(left)] for name, left in results["left"].items()])
+    )
+
+
+def then(results: Results, doing: str) -> int:
+    return sum(row.get("then") == "resumed" for row in results["rows"] if row.get("killed") == doing)
+
+
+def same(results: Results, doing: str) -> int:
+    return sum(not row["differing"] for row in results["rows"] if row.get("killed") == doing)
+
+
+def fuzz(results: Results) -> str:
+    total, failed = (sum(row[key] for row in results["rows"]) for key in ("cases", "failed"))
+    return (
+        f"{total:,} changed files, **{failed} failures**: whatever is not read is refused with one sentence, without "
+        f"a traceback, a crash, or more than {results['seconds']} s. Growth is that of the process from the first "
+        "fifth of the cases to the end.\n\n"
+        + table(
+            ["", "cases", "read", "refused", "failed", "longest, s", "growth, MiB"],
+            [
+                [
+                    row["kind"],
+                    f"{row['cases']:,}",
+                    row["read"],
+                    row["refused"],
+                    row["failed"],
+                    f"{row['longest_seconds']:.2f}",
+                    f"{row['growth_mib']:.1f}",
+                ]
+                for row in results["rows"]
+            ],
+        )
+    )
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "demo": ("The demo", demo),
     "siemens_star": ("Measured X-rays", siemens_star),
@@ -323,6 +376,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "backends": ("Both back-ends, one scan", backends),
     "xla": ("XLA on CPUs", xla),
     "streaming": ("Scans larger than memory", streaming),
+    "crash": ("Killed runs", crash),
+    "fuzz": ("Damaged and hostile files", fuzz),
     "many_devices": ("Several processes", many_devices),
 }
 
