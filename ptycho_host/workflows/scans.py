@@ -102,19 +102,30 @@ def write_scan(
 
 
 def scan_writer(path: str | Path, host: Host, choice: ComponentChoice | None = None) -> ConfiguredComponent:
-    """The writer by name, or the first one by name for the suffix, with its options checked; raises InputError."""
+    """The writer by name or, by the suffix, the one that is named like the format; its options are checked.
+
+    Raises InputError for a strange suffix, and where several writers have it and none is named like it.
+    """
     path = Path(path)
     if choice is not None and choice.name:
         return configure(host, "writer", choice.name, choice.options)
-    suffixes: dict[str, str] = {}
-    for entry in host.registrations("writer"):
-        assert isinstance(entry.component, Writer)
-        for suffix in entry.component.suffixes:
-            suffixes.setdefault(suffix, f"{entry.distribution}:{entry.component.name}")
-    if path.suffix.lower() not in suffixes:
-        known = quoted(sorted(suffixes))
-        raise InputError(f"{path}: no writer for '{path.suffix}'; choose a name that ends in {known}.")
-    return configure(host, "writer", suffixes[path.suffix.lower()], choice.options if choice else {})
+    suffix = path.suffix.lower()
+    writers = [(entry, entry.component) for entry in host.registrations("writer")]
+    suffixes = {known for _, writer in writers if isinstance(writer, Writer) for known in writer.suffixes}
+    if suffix not in suffixes:
+        raise InputError(
+            f"{path}: no writer for '{path.suffix}'; choose a name that ends in {quoted(sorted(suffixes))}."
+        )
+    fitting = [(entry, writer) for entry, writer in writers if isinstance(writer, Writer) and suffix in writer.suffixes]
+    namesakes = [(entry, writer) for entry, writer in fitting if f".{writer.name}" in writer.suffixes]
+    chosen = namesakes or fitting
+    if len(chosen) > 1:
+        names = quoted(f"{entry.distribution}:{writer.name}" for entry, writer in chosen)
+        raise InputError(
+            f"{path}: several writers write '{suffix}', {names}; choose one with --writer, as `ptycho convert` has it."
+        )
+    ((entry, writer),) = chosen
+    return configure(host, "writer", f"{entry.distribution}:{writer.name}", choice.options if choice else {})
 
 
 def simulate(name: str, options: Mapping[str, Any] | None = None, *, seed: int = 0, host: Host | None = None) -> Scan:
