@@ -17,6 +17,8 @@ SCRIPTS = (
     "throughput.py",
     "backends.py",
     "xla.py",
+    "crash.py",
+    "fuzz.py",
     "render.py",
 )
 
