@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -126,5 +128,6 @@ def _flattened(scan: Scan) -> Reconstruction:
 
 
 def _residual(result: Reconstruction, scan: Scan) -> float:
-    residual = diffraction_agreement(result.object, scan).residual
+    seen = scan if result.probe is None else replace(scan, probe=result.probe)
+    residual = diffraction_agreement(result.object, seen).residual
     return float("inf") if residual is None else residual
