@@ -22,7 +22,6 @@ from ptycho_contrib_fno.options import (
     MaxHiddenChannels,
     Modes,
     Upsampling,
-    Width,
 )
 from ptycho_host.contracts import PatchShape
 
@@ -30,6 +29,11 @@ Stabiliser = Annotated[
     Literal["zero_gamma", "layer_scale"],
     Field(description="Every block starts as the identity, or with its update scaled by 1e-3."),
 ]
+Preset = Annotated[
+    Literal["default", "small"],
+    Field(description="Width where none is set: 32, or 16, which trains more than twice as fast and blurs a little."),
+]
+PRESET_WIDTHS: dict[Preset, int] = {"default": 32, "small": 16}
 COARSEST_FEATURES = 16
 """Unless told otherwise, features are halved down to this many pixels a side."""
 
@@ -94,7 +98,10 @@ class StableTrunk(nn.Module):
 def build(
     shape: PatchShape,
     *,
-    width: Width = 32,
+    preset: Preset = "default",
+    width: Annotated[
+        int | None, Field(ge=1, description="Feature channels at the finest level; the preset's if not set.")
+    ] = None,
     modes: Modes = 8,
     blocks: Blocks = 4,
     stem: Annotated[
@@ -123,7 +130,7 @@ def build(
     levels = plan_levels(
         shape.pixels,
         patch=stem,
-        width=width,
+        width=width or PRESET_WIDTHS[preset],
         max_hidden_channels=max_hidden_channels,
         blocks=blocks,
         downsamplings=downsamplings,
@@ -142,7 +149,7 @@ def build(
             patch=stem,
             only_updates=lifted and stabiliser == "zero_gamma",
         ),
-        make_head(head, width, shape.channels, stem, zero=lifted and stabiliser == "layer_scale"),
+        make_head(head, levels[0].channels, shape.channels, stem, zero=lifted and stabiliser == "layer_scale"),
         input_transform,
         lift,
     )

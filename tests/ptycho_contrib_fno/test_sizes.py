@@ -111,6 +111,15 @@ def test_stable_hybrid_is_of_the_size_that_trains_on_a_cpu() -> None:
     assert 3e6 < real < 4.5e6
 
 
+def test_the_small_preset_has_half_the_width_unless_told_otherwise() -> None:
+    def lifted_channels(**options: object) -> int:
+        channels: int = build_on_meta(stable_hybrid.build, 64, **options).trunk.lifter.second.out_channels
+        return channels
+
+    assert [lifted_channels(preset=preset) for preset in ("default", "small")] == [32, 16]
+    assert lifted_channels(preset="small", width=7) == lifted_channels(width=7) == 7
+
+
 def test_levels_halve_in_size_and_double_in_channels_up_to_the_cap() -> None:
     levels = plan_levels(128, patch=2, width=32, max_hidden_channels=96, blocks=4, downsamplings=None)
     assert levels == [Level(32, 64), Level(64, 32), Level(96, 16), Level(96, 8)]

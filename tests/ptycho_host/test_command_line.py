@@ -265,7 +265,7 @@ def test_a_dry_run_prints_the_complete_configuration_and_does_nothing(ptycho, tm
     assert table["backend"] == "torch"
     assert table["train"]["epochs"] == 3
     assert table["clip"]["name"] == "agc"
-    assert table["generator"]["width"] >= 1
+    assert table["generator"]["modes"] >= 1
     assert table["simulator"]["scan"]["step"] > 0
     assert list(tmp_path.iterdir()) == []
 
