@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ptycho_contrib_fno.blocks import Lifter, SpectralBlock, StableBlock
+from ptycho_contrib_fno.blocks import BlurPool, Gate, Lifter, SpectralBlock, StableBlock
+from ptycho_contrib_fno.hybrid_resnet import ResidualBlock
 
 
 def block(stabiliser: str) -> StableBlock:
@@ -71,3 +72,26 @@ def test_lifting_by_patches_keeps_every_pixel() -> None:
     assert lifter(image).shape == (1, 8, 8, 8)
     gradient = torch.autograd.grad(lifter(image.requires_grad_()).square().sum(), image)[0]
     assert (gradient != 0).all()
+
+
+def test_blurring_keeps_the_mean_level_and_removes_the_highest_frequency() -> None:
+    pool = BlurPool(2)
+    assert torch.equal(pool(torch.ones(1, 2, 8, 8)), torch.ones(1, 2, 4, 4))
+    y, x = torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")
+    # The mirror image continues a wave of period 2 without a break.
+    assert not pool(torch.cos(torch.pi * x).expand(1, 2, 8, 8)).abs().max() > 1e-6
+    assert not pool(torch.cos(torch.pi * (x + y)).expand(1, 2, 8, 8)).abs().max() > 1e-6
+
+
+def test_a_gate_starts_at_a_tenth_and_is_one_number() -> None:
+    gate = Gate()
+    x = features()
+    torch.testing.assert_close(gate(x), 0.1 * x)
+    assert [parameter.numel() for parameter in gate.parameters()] == [1]
+
+
+def test_a_residual_block_starts_near_the_identity() -> None:
+    x = features()
+    update = ResidualBlock(6)(x) - x
+    # The update is normalised before it is scaled by 0.1; 1e-5 is added to variances of order 0.1.
+    torch.testing.assert_close(update.std(dim=(-2, -1), correction=0), torch.full((3, 6), 0.1), rtol=0.01, atol=0)
