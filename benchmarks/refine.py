@@ -62,7 +62,8 @@ def lines(runs: Iterable[Run], epochs: int, alone: list[int]) -> Iterator[dict[s
         scan = simulate("lines", seed=seed, host=HOST)
         network = run.assemble(scan)
         before = {"start": "network", "seed": seed, "refiner": None, "epochs": 0, "seconds": network.seconds}
-        yield before | scores(evaluate(network, scan).metrics.as_json())
+        trained = {name: run.metrics["training"][name] for name in ("epochs", "seconds")}
+        yield before | {"training": trained} | scores(evaluate(network, scan).metrics.as_json())
         for name in REFINERS:
             yield row(scan, network.reconstruction, {"name": name, "epochs": epochs}, start="network", seed=seed)
         for uniform in alone:
@@ -91,7 +92,6 @@ def main() -> None:
     arguments = parser.parse_args()
     scan = load_scan(arguments.data, host=HOST)
     content: dict[str, Any] = {
-        "training_seconds": None if arguments.runs else arguments.seconds,
         "data": Path(arguments.data).name,
         "patterns": scan.count,
     }

@@ -287,8 +287,9 @@ def refine(results: Results) -> str:
         ]
         for row in results["measured"]
     ]
-    seconds = results["training_seconds"]
-    trained = f"after {seconds:.0f} s of training on one thread" if seconds else "trained as in the demo"
+    training = [row["training"] for row in results["lines"] if row["refiner"] is None]
+    epochs, seconds = (sum(entry[name] for entry in training) / len(training) for name in ("epochs", "seconds"))
+    trained = f"after {epochs:.0f} epochs of training ({seconds:.0f} s on one thread)"
     begun = {"network": "the network's object", "uniform": "a uniform object"}
     lines = [
         [
