@@ -32,6 +32,7 @@ from ptycho_host.data.formats.hdf5_reading import Hdf5Source, holds, open_hdf5
 from ptycho_host.data.formats.hdf5_writing import CodecOption, writing_hdf5
 from ptycho_host.data.formats.metres import ELECTRONVOLT, PLANCK_TIMES_LIGHT, far_field_pixel, placed
 from ptycho_host.data.formats.reading import finished, probe_file
+from ptycho_host.data.formats.window import CentreOption, CropOption, Window
 from ptycho_host.data.scan import BoolArray, ExperimentGeometry, Positions, Scan
 from ptycho_host.errors import DataError
 
@@ -74,8 +75,12 @@ class CxiReader:
         mode: ModeOption = None,
         empty: EmptyOption = "refuse",
         negative: NegativeOption = "refuse",
+        crop: CropOption = None,
+        centre_y: CentreOption = None,
+        centre_x: CentreOption = None,
     ) -> None:
         """Options of the reader."""
+        self._window = Window(crop, centre_y, centre_x)
         self._directions = {"x": x, "y": y}
         self._convention = Convention(values, zero_frequency, negative=negative)
         self._probe = probe
@@ -91,8 +96,11 @@ class CxiReader:
         with open_hdf5(path) as source:
             data, translation = _place(source, DATA), _place(source, TRANSLATION)
             check = ScanChecker(str(path), data, "probe", (translation, translation))
-            raw = source.patterns(data)
-            bad = _bad_pixels(source, check, raw.shape)
+            whole = source.patterns(data)
+            if self._window.asked_for and OURS in source.root:
+                raise check.fail(data, "was cut to a square already", "crop probe and object with it: `ptycho prepare`")
+            raw = self._window.cut(whole, self._convention, check)
+            bad = _bad_pixels(source, check, whole.shape, self._window)
             patterns = check.patterns(raw, self._convention, bad, self._empty)
             geometry = _geometry(source, check, patterns.shape[-1])
             positions = self._positions(source, check, translation, geometry, patterns.shape)
@@ -217,14 +225,18 @@ def _place(source: Hdf5Source, names: tuple[str, ...]) -> str:
     raise DataError(f"{source.path}: '{names[-1]}' is missing, and so is '{names[0]}'; is it a CXI file?")
 
 
-def _bad_pixels(source: Hdf5Source, check: ScanChecker, shape: tuple[int, ...]) -> BoolArray | None:
+def _bad_pixels(source: Hdf5Source, check: ScanChecker, shape: tuple[int, ...], window: Window) -> BoolArray | None:
     mask = source.optional(f"{DETECTOR}/mask")
     if mask is None or len(shape) != 3:
         return None
     if mask.dtype.kind not in "biu":
         raise check.fail(f"{DETECTOR}/mask", f"has dtype {mask.dtype}", "it must hold the bits of CXI, whole numbers")
     bits = mask if mask.dtype.kind == "b" else (mask & BAD_BITS) != 0
-    return check.bad_pixels(bits, f"{DETECTOR}/mask", shape[-1])
+    if mask.shape != shape[1:]:
+        wrong = f"has shape {mask.shape} for patterns of {shape[1]} x {shape[2]} pixels"
+        raise check.fail(f"{DETECTOR}/mask", wrong, "give one value a pixel")
+    y, x = window.slices(*mask.shape, check)
+    return check.bad_pixels(bits[y, x], f"{DETECTOR}/mask", y.stop - y.start)
 
 
 def _geometry(source: Hdf5Source, check: ScanChecker, pixels: int) -> ExperimentGeometry:

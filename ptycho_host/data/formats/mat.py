@@ -28,7 +28,8 @@ from ptycho_host.data.formats.hdf5 import read_arrays, write_arrays
 from ptycho_host.data.formats.hdf5_reading import Hdf5Source, open_hdf5
 from ptycho_host.data.formats.hdf5_writing import CodecOption, writing_hdf5
 from ptycho_host.data.formats.reading import finished
-from ptycho_host.data.scan import ExperimentGeometry, Scan
+from ptycho_host.data.formats.window import CentreOption, CropOption, Window
+from ptycho_host.data.scan import BoolArray, ExperimentGeometry, Scan
 from ptycho_host.errors import DataError, quoted
 
 MARK = "ptycho_host_scan"
@@ -70,8 +71,12 @@ class MatReader:
         mode: ModeOption = None,
         empty: EmptyOption = "refuse",
         negative: NegativeOption = "refuse",
+        crop: CropOption = None,
+        centre_y: CentreOption = None,
+        centre_x: CentreOption = None,
     ) -> None:
         """Options of the reader."""
+        self._window = Window(crop, centre_y, centre_x)
         self._given = {
             "patterns": patterns,
             "y": y,
@@ -115,12 +120,16 @@ class MatReader:
             y, x = (source.array(told[axis]).ravel() for axis in ("y", "x"))
             axis = self._axis or _axis(source.required(told["patterns"]).shape, len(y), check)
             # MATLAB's last axis is the first of HDF5.
-            raw = source.patterns(told["patterns"], "first" if axis == "last" else "last")
+            whole = source.patterns(told["patterns"], "first" if axis == "last" else "last")
+            if self._window.asked_for and ours:
+                remedy = "crop probe and object with it: `ptycho prepare`"
+                raise check.fail(told["patterns"], "was cut to a square already", remedy)
+            convention = Convention(told["values"], told["zero_frequency"], transposed=True, negative=self._negative)
+            raw = self._window.cut(whole, convention, check)
             bad = None
             if self._bad_pixels is not None or (ours and source.dataset("bad_pixels") is not None):
                 key = self._bad_pixels or "bad_pixels"
-                bad = check.bad_pixels(source.array(key).T, key, raw.shape[-1])
-            convention = Convention(told["values"], told["zero_frequency"], transposed=True, negative=self._negative)
+                bad = self._mask(source.array(key).T, key, whole.shape[:0:-1], check)
             patterns = check.patterns(raw, convention, bad, self._empty)
             pixels = patterns.shape[-1]
             shift = (pixels / 2 if told["position_of"] == "corner" else 0) - told["first_pixel"]
@@ -139,6 +148,14 @@ class MatReader:
                 **rest,
             )
         return check.inside(finished(scan, check, self._empty))
+
+    def _mask(self, mask: NDArray[Any], key: str, shape: tuple[int, ...], check: ScanChecker) -> BoolArray | None:
+        """The mask in the window; its shape is the detector's."""
+        if mask.shape != shape:
+            wrong = f"has shape {mask.shape} for patterns of shape {shape}"
+            raise check.fail(key, wrong, "it must be truth values, one a pixel, true where it is bad")
+        y, x = self._window.slices(*mask.shape, check)
+        return check.bad_pixels(mask[y, x], key, y.stop - y.start)
 
 
 class MatWriter:
