@@ -5,7 +5,8 @@ file that a run writes in turn, at a random moment of its writing. Each is resum
 there to go on with, and compared bit by bit with a training that nobody disturbed. The writers of scans are killed
 while they replace a file: it must be the old one, byte for byte, or the new scan, and writing again must give it.
 
-Every `ptycho` is a process of its own, forked from one that has done the imports, with one thread.
+Every `ptycho` is a process of its own, forked from one that has done the imports, with one thread. Results are
+written after each case; started again, this goes on with what is missing.
 
     python benchmarks/crash.py --kills 50 --writes 3
 """
@@ -20,17 +21,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from shutil import copyfile
+from shutil import copyfile, rmtree
 from threading import Timer
 from typing import Any
 
 import h5py
 import numpy as np
-from measuring import write_results
+from measuring import RESULTS, write_results
 from safetensors.numpy import load_file
 
 SEED = 20261125
@@ -194,8 +196,8 @@ def differing(found: dict[str, Any], due: dict[str, Any]) -> list[str]:
     return names
 
 
-def trainings(folder: Path, kills: int, draw: np.random.Generator) -> list[dict[str, Any]]:
-    """Killed, resumed and compared."""
+def trainings(folder: Path, numbers: range) -> Iterator[dict[str, Any]]:
+    """Killed, resumed and compared; every other one while it writes, each kind of file in turn."""
     whole = folder / "whole"
     whole.mkdir()
     if run(TRAINING, whole) != 0:
@@ -203,32 +205,32 @@ def trainings(folder: Path, kills: int, draw: np.random.Generator) -> list[dict[
     made, seconds = writes(whole)
     due = result(whole)
     kinds = list(dict.fromkeys(write.kind for write in made))
-    rows: list[dict[str, Any]] = []
-    tries = 0
-    while len(rows) < kills:
-        place = folder / f"training_{tries}"
-        place.mkdir()
-        tries += 1
-        if len(rows) < kills // 2:
-            kill = Kill(draw.uniform(0, seconds))
-        else:
-            kind = kinds[len(rows) % len(kinds)]
-            number = draw.choice([index for index, write in enumerate(made) if write.kind == kind])
-            ended = made[number].done
-            assert ended is not None
-            kill = Kill(draw.uniform(0, ended - made[number].begun), int(number))
-        if run(TRAINING, place, kill) != -signal.SIGKILL:
-            # It was done before its moment came, which draws another one.
-            continue
-        so_far, _ = writes(place)
-        doing = at_work_on(so_far)
+    for number in numbers:
+        draw = np.random.default_rng([SEED, number])
+        place = folder / f"training_{number}"
+        # What was done before its moment came draws another one.
+        while True:
+            place.mkdir()
+            if run(TRAINING, place, moment(number, made, kinds, seconds, draw)) == -signal.SIGKILL:
+                break
+            rmtree(place)
+        doing = at_work_on(writes(place)[0])
         went_on = finished(place)
-        rows.append({"killed": doing, "then": went_on, "differing": differing(result(place), due)})
-        print(f"{len(rows)}/{kills}  killed {doing}, {went_on}: {rows[-1]['differing'] or 'the same'}", flush=True)
-    return rows
+        yield {"number": number, "killed": doing, "then": went_on, "differing": differing(result(place), due)}
 
 
-def scans(folder: Path, kills: int, draw: np.random.Generator) -> list[dict[str, Any]]:
+def moment(number: int, made: list[Write], kinds: list[str], seconds: float, draw: np.random.Generator) -> Kill:
+    """When training `number` dies."""
+    if number % 2 == 0:
+        return Kill(draw.uniform(0, seconds))
+    kind = kinds[number // 2 % len(kinds)]
+    write = int(draw.choice([index for index, write in enumerate(made) if write.kind == kind]))
+    ended = made[write].done
+    assert ended is not None
+    return Kill(draw.uniform(0, ended - made[write].begun), write)
+
+
+def scans(folder: Path, kills: int, writers: list[str]) -> Iterator[dict[str, Any]]:
     """Writers of scans killed as they replace a file."""
     from ptycho_host import load_scan, simulate
     from ptycho_host.workflows.scans import write_scan
@@ -236,12 +238,11 @@ def scans(folder: Path, kills: int, draw: np.random.Generator) -> list[dict[str,
     scan = simulate("lines", {"size": 160, "pixels": 32}, seed=1)
     write_scan(scan, folder / "scan.h5")
     write_scan(scan.subset(np.arange(scan.count // 2)), folder / "half.h5")
-    rows = []
-    for writer, suffix in WRITERS.items():
+    for writer in writers:
+        draw = np.random.default_rng([SEED, *writer.encode()])
         place = folder / writer
         place.mkdir()
-        old, out = place / f"old.{suffix}", place / f"out.{suffix}"
-
+        old, out = place / f"old.{WRITERS[writer]}", place / f"out.{WRITERS[writer]}"
         convert = ["convert", "--writer", writer, "--force"]
         new = [*convert, str(folder / "scan.h5"), out.name]
         for arguments in ([*convert, str(folder / "half.h5"), old.name], new):
@@ -250,20 +251,17 @@ def scans(folder: Path, kills: int, draw: np.random.Generator) -> list[dict[str,
         (write,), _ = writes(place)
         assert write.done is not None
         due = load_scan(out).fingerprint()
-        done = 0
-        while done < kills:
+        left: Counter[str] = Counter()
+        while left.total() < kills:
             copyfile(old, out)
             if run(new, place, Kill(draw.uniform(0, write.done - write.begun), 0)) != -signal.SIGKILL:
                 continue
-            done += 1
-            left = "the old file" if out.read_bytes() == old.read_bytes() else "the new file"
-            whole = left == "the old file" or load_scan(out).fingerprint() == due
-            if run(new, place) != 0:
-                raise AssertionError((place / "output").read_text())
-            again = load_scan(out).fingerprint() == due
-            rows.append({"writer": writer, "left": left if whole else "a damaged file", "written_again": again})
-            print(f"{writer}: {rows[-1]}", flush=True)
-    return rows
+            if out.read_bytes() == old.read_bytes():
+                left["the old file"] += 1
+            else:
+                left["the new file" if load_scan(out).fingerprint() == due else "a damaged file"] += 1
+        again = run(new, place) == 0 and load_scan(out).fingerprint() == due
+        yield {"writer": writer, "kills": kills, "left": left, "written_again": again}
 
 
 def main() -> None:
@@ -273,23 +271,20 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     get_context("forkserver").set_forkserver_preload(IMPORTS)
-    draw = np.random.default_rng(SEED)
+    earlier = RESULTS / "crash.json"
+    content: dict[str, Any] = {"seed": SEED, "epochs": EPOCHS, "trainings": [], "scans": []}
+    if earlier.is_file():
+        content |= {key: json.loads(earlier.read_text())[key] for key in ("trainings", "scans")}
+    missing = [writer for writer in WRITERS if writer not in [row["writer"] for row in content["scans"]]]
     with tempfile.TemporaryDirectory() as temporary:
-        trained = trainings(Path(temporary), arguments.kills, draw)
-        written = scans(Path(temporary), arguments.writes, draw)
-    summary = {
-        "trainings": len(trained),
-        "same": sum(not row["differing"] for row in trained),
-        "killed": Counter(row["killed"] for row in trained),
-        "then": Counter(row["then"] for row in trained),
-        "scans": len(written),
-        "whole": sum(row["left"] != "a damaged file" and row["written_again"] for row in written),
-        "left": {
-            writer: Counter(row["left"] for row in written if row["writer"] == writer)
-            for writer in dict.fromkeys(row["writer"] for row in written)
-        },
-    }
-    print(write_results("crash", {"seed": SEED, "epochs": EPOCHS, **summary, "rows": trained + written}))
+        folder = Path(temporary)
+        for row in scans(folder, arguments.writes, missing) if missing else ():
+            content["scans"].append(row)
+            print(row, write_results("crash", content), flush=True)
+        numbers = range(len(content["trainings"]), arguments.kills)
+        for row in trainings(folder, numbers) if numbers else ():
+            content["trainings"].append(row)
+            print(row, write_results("crash", content), flush=True)
 
 
 if __name__ == "__main__":

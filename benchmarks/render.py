@@ -250,8 +250,8 @@ def many_devices(results: Results) -> str:
 
     return (
         f"One process with batches of {results['batch']} against {results['world']} with their share of each, a thread "
-        "a process. Largest differences over the largest value; the control is one process that sums the same shares "
-        "one after the other, so what it shows is rounding.\n\n"
+        "a process. Largest differences over the largest value; the control is one process that takes the same shares "
+        "in turn (`train.accumulate`), so what it shows is rounding.\n\n"
         + table(
             ["", "against one process", "losses", "weights", "object", "unseen scan"],
             [
@@ -316,31 +316,40 @@ def refine(results: Results) -> str:
 
 
 def crash(results: Results) -> str:
-    def counted(counts: dict[str, int]) -> str:
-        return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-
-    rows = [
-        [f"killed {doing}", count, then(results, doing), same(results, doing)]
-        for doing, count in sorted(results["killed"].items())
-    ]
+    trainings, scans = results["trainings"], results["scans"]
+    same = sum(not row["differing"] for row in trainings)
+    whole = sum(count for row in scans for left, count in row["left"].items() if left != "a damaged file")
     return (
-        f"**{results['same']} of {results['trainings']} trainings that were killed gave the same result, bit by bit** "
-        "(weights, product, losses, figures of merit), as one that nobody disturbed; half of them at a random moment, "
-        "the others while a file was being written. "
-        f"{results['whole']} of {results['scans']} files of scans, killed while they were replaced, were the old or "
-        "the new one, whole, and could be written again.\n\n"
-        + table(["", "trainings", "resumed", "the same"], rows)
+        f"**{same} of {len(trainings)} killed trainings gave the same result, bit by bit** (weights, product, losses, "
+        "figures of merit), as one that nobody disturbed; half of them at a random moment, the others while a file "
+        f"was being written. {whole} of {sum(row['kills'] for row in scans)} files of scans, killed while they were "
+        "replaced, were the old or the new one, whole.\n\n"
+        + table(
+            ["killed", "trainings", "resumed", "started anew", "the same"],
+            [
+                [
+                    doing,
+                    len(rows),
+                    *(sum(row["then"] == then for row in rows) for then in ("resumed", "started anew")),
+                    sum(not row["differing"] for row in rows),
+                ]
+                for (doing,), rows in sorted(grouped(trainings, "killed").items())
+            ],
+        )
         + "\n\n"
-        + table(["writer", "found afterwards"], [[name, counted(left)] for name, left in results["left"].items()])
+        + table(
+            ["writer killed", "times", "left", "written again"],
+            [
+                [
+                    row["writer"],
+                    row["kills"],
+                    ", ".join(f"{left} {count} times" for left, count in row["left"].items()),
+                    "yes" if row["written_again"] else "no",
+                ]
+                for row in scans
+            ],
+        )
     )
-
-
-def then(results: Results, doing: str) -> int:
-    return sum(row.get("then") == "resumed" for row in results["rows"] if row.get("killed") == doing)
-
-
-def same(results: Results, doing: str) -> int:
-    return sum(not row["differing"] for row in results["rows"] if row.get("killed") == doing)
 
 
 def fuzz(results: Results) -> str:
