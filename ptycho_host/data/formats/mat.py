@@ -154,7 +154,8 @@ class MatReader:
         if mask.shape != shape:
             wrong = f"has shape {mask.shape} for patterns of shape {shape}"
             raise check.fail(key, wrong, "it must be truth values, one a pixel, true where it is bad")
-        y, x = self._window.slices(*mask.shape, check)
+        rows, columns = mask.shape
+        y, x = self._window.slices(rows, columns, check)
         return check.bad_pixels(mask[y, x], key, y.stop - y.start)
 
 
