@@ -63,7 +63,7 @@ class Hdf5Reader:
             if not _says(source, "format", FORMAT):
                 raise DataError(f"{path} is no scan of ptycho-host in HDF5: its attribute 'format' does not say so.")
             if not _says(source, "version", VERSION):
-                found = source.attribute("/", "version")
+                found = np.asarray(source.attribute("/", "version")).tolist()
                 raise DataError(f"{path} has version {found} of the layout, {VERSION} is known; update ptycho-host.")
             raw = source.patterns("amplitudes")
             masked = source.optional("bad_pixels")
