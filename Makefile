@@ -35,7 +35,7 @@ docs: $(VENV)/.installed-dev  ## write docs/reference from the code
 docs-check: $(VENV)/.installed-dev  ## fail when docs/reference is not what the code says; a test does the same
 	$(BIN)/python docs/generate --check
 
-bench: $(VENV)/.installed  ## the figures of benchmarks/RESULTS.md (about an hour on two cores)
+bench: $(VENV)/.installed-dev  ## the figures of benchmarks/RESULTS.md (a few hours on two cores)
 	$(BIN)/python benchmarks/run_all.py
 
 # torch comes first and pinned: a plain `pip install torch` may choose another build.

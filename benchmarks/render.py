@@ -376,6 +376,27 @@ def fuzz(results: Results) -> str:
     )
 
 
+def spectral(results: Results) -> str:
+    return (
+        f"Truncated spectral convolution, forward and backward, one thread, batch {results['batch']}: products with "
+        "Fourier matrices against FFTs of the whole image, and against FFTs whose second axis is cut first.\n\n"
+        + table(
+            ["size", "channels", "modes", "faster than FFTs", "than cut FFTs", "relative error"],
+            [
+                [
+                    row["size"],
+                    row["channels"],
+                    row["modes"],
+                    f"{row['faster_than_dense']:.2f} ×",
+                    f"{row['faster_than_truncated']:.2f} ×",
+                    f"{row['relative_error']:.1e}",
+                ]
+                for row in results["rows"]
+            ],
+        )
+    )
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "demo": ("The demo", demo),
     "siemens_star": ("Measured X-rays", siemens_star),
@@ -383,6 +404,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "lift": ("The back-projection lift pays", lift),
     "collapse": ("No collapse", collapse),
     "throughput": ("Throughput and memory", throughput),
+    "spectral": ("Spectral convolution", spectral),
     "backends": ("Both back-ends, one scan", backends),
     "xla": ("XLA on CPUs", xla),
     "streaming": ("Scans larger than memory", streaming),

@@ -12,13 +12,16 @@ from pathlib import Path
 SCRIPTS = (
     "demo.py",
     "siemens_star.py",
+    "refine.py",
     "lift.py",
     "collapse.py",
     "throughput.py",
+    "spectral.py",
     "backends.py",
     "xla.py",
     "crash.py",
     "fuzz.py",
+    "many_devices.py",
     "render.py",
 )
 
