@@ -22,13 +22,14 @@ def build(
     blocks: Blocks = 4,
     cnn_blocks: Annotated[int, Field(ge=0, description="3x3 convolutions after the spectral blocks.")] = 2,
     layout: Layout = "two_corner",
-    input_transform: InputTransform = "none",
+    input_transform: InputTransform = "log1p",
     head: HeadKind = "real_imag",
-    lift: Lift = "none",
+    lift: Lift = "backprojection",
 ) -> nn.Module:
     """The cascaded network: lifter, spectral blocks, 1x1 convolution, 3x3 convolutions with GELU, head.
 
-    Works for any N. Raises OptionError for a lift with an amplitude-phase head.
+    As the reference system has it with `lift="none"` and `input_transform="none"`. Works for any N. Raises
+    OptionError for a lift with an amplitude-phase head.
     """
     check_lift(lift, head)
     trunk = nn.Sequential(Lifter(input_channels(shape.channels, lift), width))

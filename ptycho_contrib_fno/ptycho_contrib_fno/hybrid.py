@@ -68,12 +68,13 @@ def build(
     max_hidden_channels: MaxHiddenChannels = 256,
     upsampling: Upsampling = "pixel_shuffle",
     layout: Layout = "two_corner",
-    input_transform: InputTransform = "none",
+    input_transform: InputTransform = "log1p",
     head: HeadKind = "real_imag",
-    lift: Lift = "none",
+    lift: Lift = "backprojection",
 ) -> nn.Module:
     """The U-Net with a down-sampling between any two blocks, as long as features keep 8 x 8 pixels.
 
+    As the reference system has it with `lift="none"` and `input_transform="none"`.
     Uncapped channels cost 276 M parameters at six blocks and 4.4 G at eight, hence `max_hidden_channels`.
 
     Raises OptionError if N cannot be halved so often, or for a lift with an amplitude-phase head.

@@ -29,7 +29,7 @@ def build_on_meta(build: Callable[..., nn.Module], pixels: int, **options: objec
 
 
 def test_fno_has_the_reference_systems_parameters() -> None:
-    assert count(fno.build(PatchShape(64), layout="one_corner")) == 656_002
+    assert count(fno.build(PatchShape(64), layout="one_corner", lift="none")) == 656_002
 
 
 def test_fno_vanilla_has_the_reference_systems_parameters() -> None:
@@ -70,7 +70,7 @@ def test_hybrid_resnet_has_the_parameters_of_its_parts() -> None:
 
 
 def test_fno_sees_three_images_a_channel_when_lifted() -> None:
-    plain = fno.build(PatchShape(64), layout="one_corner")
+    plain = fno.build(PatchShape(64), layout="one_corner", lift="none")
     lifted = fno.build(PatchShape(64), layout="one_corner", lift="backprojection")
     assert count(lifted) - count(plain) == 2 * 9 * 32
 
@@ -92,15 +92,15 @@ def hybrid_count(blocks: int, cap: int) -> int:
 def test_hybrid_has_the_reference_systems_parameters() -> None:
     options = {"layout": "one_corner", "upsampling": "transposed"}
     # At N = 256 every level holds 12 x 12 modes; at N = 64 the coarsest hold fewer, and none are stored in vain.
-    network = build_on_meta(hybrid.build, 256, max_hidden_channels=10_000, **options)
+    network = build_on_meta(hybrid.build, 256, max_hidden_channels=10_000, lift="none", **options)
     assert count(network) == hybrid_count(4, 10_000)
     assert count(network) == pytest.approx(17.2e6, rel=0.005)
 
 
 def test_the_cap_keeps_deep_networks_small() -> None:
     options = {"layout": "one_corner", "upsampling": "transposed"}
-    uncapped = build_on_meta(hybrid.build, 1024, blocks=6, max_hidden_channels=10_000, **options)
-    capped = build_on_meta(hybrid.build, 1024, blocks=6, **options)
+    uncapped = build_on_meta(hybrid.build, 1024, blocks=6, max_hidden_channels=10_000, lift="none", **options)
+    capped = build_on_meta(hybrid.build, 1024, blocks=6, lift="none", **options)
     assert count(uncapped) == pytest.approx(276e6, rel=0.005)
     assert count(capped) < 45e6
     assert count(stable_hybrid.build(PatchShape(64), blocks=8)) < 5e6
