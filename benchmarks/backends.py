@@ -28,10 +28,11 @@ LARGE = {"name": "lines", "size": 348, "scan": {"step": 4}}
 
 
 def one(job: tuple[str, dict[str, Any], Path]) -> dict[str, Any]:
-    from ptycho_host import train
+    from ptycho_host import Run, train
 
     label, config, folder = job
-    run = train({"engine": {"threads": 1}, **config}, out=folder)
+    finished = (folder / "metrics.json").is_file()
+    run = Run.open(folder) if finished else train({"engine": {"threads": 1}, **config}, out=folder)
     metrics = run.metrics
     return {
         "label": label,
@@ -52,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--keep", type=Path, help="folder for the runs and the comparison; default: thrown away")
+    parser.add_argument("--keep", type=Path, help="folder for runs, kept for the next time, and comparison")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as passing:
         folder = arguments.keep or Path(passing)
