@@ -25,13 +25,10 @@ class Epie:
 
     def __call__(self, sight: Sight, *, free_probe: bool) -> Steps:
         """Object by alpha sum P* chi / max sum |P|^2, probe by beta sum O* chi / max sum |O|^2, sums over the batch."""
-        windows, probe = sight.windows, sight.probe
-        light = windows.merge(probe.abs().square().expand_as(sight.difference))
-        obj = self.object_step / light.max() * windows.merge(probe.conj() * sight.difference)
+        obj = self.object_step / sight.light.max() * sight.object_gradient
         if not free_probe:
             return Steps(obj)
-        weight = sight.patches.abs().square().sum(dim=0)
-        return Steps(obj, self.probe_step / weight.max() * (sight.patches.conj() * sight.difference).sum(dim=0))
+        return Steps(obj, self.probe_step / sight.probe_weight.max() * sight.probe_gradient)
 
 
 def build(

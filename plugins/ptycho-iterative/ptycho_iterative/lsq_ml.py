@@ -40,16 +40,15 @@ class LsqMl:
         with |P|^2 at each pixel, the probe's that of the b_k.
         """
         windows, probe, patches, difference = sight.windows, sight.probe, sight.patches, sight.difference
-        intensity = probe.abs().square().expand_as(difference)
-        light = windows.merge(intensity).clamp_min(0)
+        intensity, light = sight.intensity, sight.light
         light = light + self.damping * light.max()
-        direction = windows.merge(probe.conj() * difference) / light
+        direction = sight.object_gradient / light
         by_object = probe * windows.cut(direction)
         if not free_probe:
             steps = _dot(by_object, difference) / _safe(_dot(by_object, by_object))
             return Steps(self.object_step * windows.merge(_each(steps) * intensity) / light * direction)
-        weight = patches.abs().square().sum(dim=0)
-        probe_direction = (patches.conj() * difference).sum(dim=0) / (weight + self.damping * weight.max())
+        weight = sight.probe_weight
+        probe_direction = sight.probe_gradient / (weight + self.damping * weight.max())
         by_probe = probe_direction * patches
         steps, probe_steps = _fitted(difference, by_object, by_probe)
         return Steps(

@@ -32,16 +32,11 @@ class Rpie:
 
     def __call__(self, sight: Sight, *, free_probe: bool) -> Steps:
         """Object by sum P* chi / ((1 - alpha) L + alpha max L), L = sum |P|^2, probe alike."""
-        windows, probe = sight.windows, sight.probe
-        # Cubic interpolation undershoots beside sharp edges.
-        light = windows.merge(probe.abs().square().expand_as(sight.difference)).clamp_min(0)
-        gradient = windows.merge(probe.conj() * sight.difference)
-        obj = self.object_step * gradient / _regularised(light, self.regularisation)
+        obj = self.object_step * sight.object_gradient / _regularised(sight.light, self.regularisation)
         if not free_probe:
             return Steps(obj)
-        weight = sight.patches.abs().square().sum(dim=0)
-        gradient = (sight.patches.conj() * sight.difference).sum(dim=0)
-        return Steps(obj, self.probe_step * gradient / _regularised(weight, self.probe_regularisation))
+        weight = _regularised(sight.probe_weight, self.probe_regularisation)
+        return Steps(obj, self.probe_step * sight.probe_gradient / weight)
 
 
 def build(

@@ -27,6 +27,32 @@ class Sight:
     probe: Tensor
     difference: Tensor
 
+    @property
+    def intensity(self) -> Tensor:
+        """|P|^2 at each pattern, (B, N, N)."""
+        return self.probe.abs().square().expand_as(self.difference)
+
+    @property
+    def light(self) -> Tensor:
+        """L = sum |P|^2 on the windows of the canvas, (B, W, W)."""
+        # Cubic interpolation undershoots beside sharp edges.
+        return self.windows.merge(self.intensity).clamp_min(0)
+
+    @property
+    def object_gradient(self) -> Tensor:
+        """Sum P* chi on the windows of the canvas, (B, W, W)."""
+        return self.windows.merge(self.probe.conj() * self.difference)
+
+    @property
+    def probe_weight(self) -> Tensor:
+        """Sum |O|^2, (N, N)."""
+        return self.patches.abs().square().sum(dim=0)
+
+    @property
+    def probe_gradient(self) -> Tensor:
+        """Sum O* chi, (N, N)."""
+        return (self.patches.conj() * self.difference).sum(dim=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Steps:
