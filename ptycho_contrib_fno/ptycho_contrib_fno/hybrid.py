@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ptycho_contrib_fno.blocks import Lifter, SpectralBlock
 from ptycho_contrib_fno.heads import make_head
-from ptycho_contrib_fno.levels import Decoder, Level, downsample, plan_levels
+from ptycho_contrib_fno.levels import Decoder, Level, descend, downsample, plan_levels
 from ptycho_contrib_fno.network import PatchNetwork, check_lift, input_channels
 from ptycho_contrib_fno.options import (
     Blocks,
@@ -48,12 +48,7 @@ class HybridTrunk(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features of the finest level."""
-        features: Tensor = self.lifter(images)
-        set_aside = []
-        for block, down in zip(self.encoder, self.down, strict=True):
-            features = block(features)
-            set_aside.append(features)
-            features = down(features)
+        features, set_aside = descend(self.lifter(images), self.encoder, self.down)
         decoded: Tensor = self.decoder(self.bottom(features), set_aside)
         return decoded
 

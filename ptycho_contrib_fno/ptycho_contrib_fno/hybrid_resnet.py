@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ptycho_contrib_fno.blocks import Gate, Lifter, SpectralBlock, instance_norm
 from ptycho_contrib_fno.heads import make_head
-from ptycho_contrib_fno.levels import Level, Merge, downsample, plan_levels
+from ptycho_contrib_fno.levels import Level, Merge, descend, downsample, plan_levels
 from ptycho_contrib_fno.network import PatchNetwork, check_lift, input_channels
 from ptycho_contrib_fno.options import (
     Downsampling,
@@ -136,12 +136,8 @@ class ResidualTrunk(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features of the finest level."""
-        features: Tensor = self.lifter(images)
-        set_aside = []
-        for block, down in zip(self.encoder, self.down, strict=True):
-            features = block(features)
-            set_aside.append(features)
-            features = down(features)
+        features: Tensor
+        features, set_aside = descend(self.lifter(images), self.encoder, self.down)
         features = self.bottom(features)
         for up, join_features, encoded in reversed(list(zip(self.up, self.join, set_aside, strict=True))):
             features = join_features(up(features), encoded)

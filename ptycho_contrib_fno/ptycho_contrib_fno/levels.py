@@ -25,6 +25,16 @@ class Level:
     size: int
 
 
+def descend(features: Tensor, blocks: nn.ModuleList, down: nn.ModuleList) -> tuple[Tensor, list[Tensor]]:
+    """Features of the coarsest level, and what a decoder joins: those of each finer level behind its block."""
+    set_aside = []
+    for block, halve in zip(blocks, down, strict=True):
+        features = block(features)
+        set_aside.append(features)
+        features = halve(features)
+    return features, set_aside
+
+
 def plan_levels(
     pixels: int,
     *,
