@@ -8,19 +8,30 @@ from typing import Any
 
 from ptycho_host.contracts import RefinementEpoch
 from ptycho_host.metrics.diffraction import DiffractionAgreement
+from ptycho_host.metrics.memory import UNKNOWN_PEAK
 from ptycho_host.metrics.object_metrics import ObjectMetrics
 from ptycho_host.metrics.region import Region
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingFigures:
-    """How training went; `final_loss` is the last epoch's validation loss, or the training loss without one."""
+    """How training went; `final_loss` is the last epoch's validation loss, or the training loss without one.
+
+    peak_memory_mib: the largest resident memory of the (first) process until the end of the training, in MiB, data
+    and libraries included, a GPU's memory not (`ptycho_host.metrics.memory`); None where it is not known.
+    """
 
     epochs: int
     patterns_per_second: float
     seconds: float
     final_loss: float | None
     collapsed: bool
+    peak_memory_mib: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures by name, and `reasons` where the memory is not known."""
+        known = self.peak_memory_mib is not None
+        return asdict(self) | ({} if known else {"reasons": {"peak_memory_mib": UNKNOWN_PEAK}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,7 @@ class RunMetrics:
             if agreement is not None:
                 blocks[name] = agreement.as_json()
         if self.training is not None:
-            blocks["training"] = asdict(self.training)
+            blocks["training"] = self.training.as_json()
         if self.reconstruction is not None:
             blocks["reconstruction"] = asdict(self.reconstruction)
         if self.refinement is not None:

@@ -20,7 +20,8 @@ SHOWN = (
     "amplitude.ssim", "amplitude.mae", "amplitude.psnr", "amplitude.frc50",
     "phase.ssim", "phase.mae", "phase.psnr", "phase.frc50",
     "diffraction.correlation", "diffraction.residual",
-    "training.seconds", "training.patterns_per_second", "training.parameters", "training.collapsed",
+    "training.seconds", "training.patterns_per_second", "training.parameters",
+    "training.peak_memory_mib", "training.collapsed",
     "reconstruction.patterns_per_second",
 )  # fmt: skip
 NOT_KNOWN = "the file does not tell"

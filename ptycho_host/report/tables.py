@@ -81,6 +81,7 @@ QUANTITIES = (
     Quantity("training", "patterns_per_second", "throughput", _fixed(0), "patterns/s"),
     Quantity("training", "final_loss", "final loss", _short),
     Quantity("training", "parameters", "parameters", _fixed(0)),
+    Quantity("training", "peak_memory_mib", "peak memory", _fixed(0), "MiB"),
     Quantity("training", "collapsed", "collapsed", _yes_no),
     Quantity("reconstruction", "seconds", "time", duration),
     Quantity("reconstruction", "patterns_per_second", "throughput", _fixed(0), "patterns/s"),

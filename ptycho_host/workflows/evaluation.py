@@ -89,4 +89,5 @@ def training_figures(bundle: Bundle) -> TrainingFigures:
         seconds=facts["seconds"],
         final_loss=facts.get("final_loss"),
         collapsed=facts["collapsed"],
+        peak_memory_mib=facts.get("peak_memory_mib"),
     )

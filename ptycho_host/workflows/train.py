@@ -16,6 +16,7 @@ from ptycho_host.contracts import Bundle, Progress, TrainingComponents, Training
 from ptycho_host.data.grouping import hold_out, subsample
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import DataError, InputError, PtychoError
+from ptycho_host.metrics.memory import PeakMemory
 from ptycho_host.physics.intensity import IntensityScale
 from ptycho_host.plugins import Host
 from ptycho_host.processes import Processes, processes_of
@@ -83,6 +84,7 @@ def train(
     RunFailedError when training cannot go on. Where several processes train together each returns when the run is
     complete; only the first one reports `progress`.
     """
+    memory = PeakMemory.from_now()
     host = host or Host.discover()
     if not isinstance(config, RunConfig):
         config = from_table(config or {})
@@ -106,7 +108,7 @@ def train(
                 facts = {"data_fingerprint": scan.fingerprint(), "config": resolved.as_table()}
                 shared = {"processes": processes.world}
                 directory.write_json(directory.environment, environment(host, config.seed) | shared | facts)
-        return _run(host, resolved, components, engine, directory, problem, test, progress, resume=False)
+        return _run(host, resolved, components, engine, directory, problem, test, progress, memory, resume=False)
 
 
 def resume(
@@ -122,6 +124,7 @@ def resume(
     Raises InputError when there is no run, when its data have changed, when another process is at work there, or
     when the settings are not those it was started with, unless `accept_changes`.
     """
+    memory = PeakMemory.from_now()
     host = host or Host.discover()
     directory = RunDirectory.open(Path(path))
     directory.refuse_links()
@@ -152,7 +155,7 @@ def resume(
                 told = [*provenance.get("changes", []), found]
                 present = {"config": resolved.as_table(), "processes": processes.world, "changes": told}
                 directory.write_json(directory.environment, provenance | present)
-        return _run(host, resolved, planned.components, engine, directory, problem, test, progress, resume=True)
+        return _run(host, resolved, planned.components, engine, directory, problem, test, progress, memory, resume=True)
 
 
 def _training_scan(planned: Plan, host: Host) -> Scan:
@@ -221,6 +224,7 @@ def _run(
     problem: TrainingProblem,
     test: Scan | None,
     progress: Progress | None,
+    memory: PeakMemory,
     *,
     resume: bool,
 ) -> Run:
@@ -229,7 +233,7 @@ def _run(
         host.notify(RunStarted(directory.path, config.as_table()))
     try:
         context = _Context(host, directory, (progress if processes.first else None) or SilentProgress(), resume)
-        bundle = _train(engine, components, problem, context)
+        bundle = _train(engine, components, problem, context, memory)
         with processes.together():
             if processes.first:
                 save_bundle(bundle, directory.bundle)
@@ -254,11 +258,15 @@ def _run(
     return Run(directory, host, engine)
 
 
-def _train(engine: TrainingEngine, components: Components, problem: TrainingProblem, context: _Context) -> Bundle:
+def _train(
+    engine: TrainingEngine, components: Components, problem: TrainingProblem, context: _Context, memory: PeakMemory
+) -> Bundle:
     chosen = TrainingComponents(components.generator, components.build_losses(), components.clipper.build())
     bundle = engine.train(problem, chosen, context)
     scan = problem.scan
     facts = {"scan": scan.name, "data_fingerprint": scan.fingerprint(), "seed": problem.seed}
+    peak = memory.reached()
+    facts |= {"peak_memory_mib": peak} if peak is not None else {}
     return replace(bundle, facts={**facts, **bundle.facts})
 
 

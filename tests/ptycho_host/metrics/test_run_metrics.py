@@ -21,14 +21,16 @@ def test_all_blocks_have_their_documented_keys() -> None:
         region=Region.whole((32, 32)),
         object=object_metrics(truth, truth, Region.whole((32, 32))),
         diffraction=agreement,
-        training=TrainingFigures(3, 100.0, 2.0, 0.1, False),
+        training=TrainingFigures(3, 100.0, 2.0, 0.1, False, 512.0),
         reconstruction=ReconstructionFigures(500.0, 0.1),
     ).as_json()
     scores = {"ssim", "mae", "mse", "psnr", "frc50"}
     assert scores <= set(written["amplitude"])
     assert scores <= set(written["phase"])
     assert {"correlation", "r_factor", "residual"} <= set(written["diffraction"])
-    assert set(written["training"]) == {"epochs", "patterns_per_second", "seconds", "final_loss", "collapsed"}
+    assert set(written["training"]) == {
+        "epochs", "patterns_per_second", "seconds", "final_loss", "collapsed", "peak_memory_mib",
+    }  # fmt: skip
     assert set(written["reconstruction"]) == {"patterns_per_second", "seconds"}
     assert written["region"] == {"rows": [0, 32], "columns": [0, 32]}
     assert json.loads(json.dumps(written, allow_nan=False)) == written
@@ -39,8 +41,15 @@ def test_blocks_that_do_not_apply_are_left_out() -> None:
 
 
 def test_values_that_are_no_numbers_become_null_with_a_reason() -> None:
-    written = RunMetrics(training=TrainingFigures(3, float("inf"), 2.0, float("nan"), True)).as_json()
+    written = RunMetrics(training=TrainingFigures(3, float("inf"), 2.0, float("nan"), True, 1.0)).as_json()
     assert written["training"]["final_loss"] is None
     reasons = written["training"]["reasons"]
     assert reasons == {"patterns_per_second": "the value was inf", "final_loss": "the value was nan"}
     json.dumps(written, allow_nan=False)
+
+
+def test_memory_that_is_not_known_is_null_with_a_reason() -> None:
+    written = RunMetrics(training=TrainingFigures(3, 100.0, 2.0, float("nan"), False)).as_json()["training"]
+    assert written["peak_memory_mib"] is None
+    assert "the same process had taken more" in written["reasons"]["peak_memory_mib"]
+    assert written["reasons"]["final_loss"] == "the value was nan"
