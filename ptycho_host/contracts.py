@@ -366,8 +366,11 @@ class RunContext(Protocol):
         """Where to report."""
         ...
 
-    def epoch_finished(self, report: EpochReport) -> None:
-        """Write one line of the history and tell the observers."""
+    def epoch_finished(self, report: EpochReport, bundle: Callable[[], Bundle] | None = None) -> None:
+        """Write one line of the history and tell the observers.
+
+        bundle: the generator as it is now; called when an observer wants to see what it makes of the scan.
+        """
         ...
 
 

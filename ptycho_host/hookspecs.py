@@ -108,7 +108,7 @@ def ptycho_run_started(record: records.RunStarted) -> None:
 
 @hookspec
 def ptycho_epoch_finished(record: records.EpochFinished) -> None:
-    """One pass over the training patterns is over."""
+    """One pass over the training patterns is over; its record can show what the network makes of the scan so far."""
 
 
 @hookspec

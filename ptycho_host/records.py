@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from ptycho_host.contracts import Reconstruction
+    from ptycho_host.data.scan import Scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,29 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """`reconstruction`: the object of `scan` with the weights of one epoch, not refined."""
+
+    scan: Scan
+    reconstruction: Reconstruction
+
+
+def _no_preview() -> Preview:
+    raise RuntimeError("no weights came with this epoch, so there is nothing to look at yet.")
+
+
+@dataclass(frozen=True, slots=True)
 class EpochFinished:
-    """`directory`: the run directory; `report`: the epoch's figures."""
+    """`directory`: the run directory; `report`: the epoch's figures; `preview`: what the run would reconstruct now.
+
+    A preview takes one pass over all patterns. It is made when an observer asks, once for all of them, and leaves the
+    training as it was. Raises RuntimeError for an observer that asks after its hook, when the weights are gone, and
+    where an engine hands over none.
+    """
 
     directory: Path
     report: EpochReport
+    preview: Callable[[], Preview] = field(default=_no_preview, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

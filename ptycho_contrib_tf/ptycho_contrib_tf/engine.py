@@ -15,14 +15,13 @@ from ptycho_contrib_tf.devices import Device, Devices
 from ptycho_contrib_tf.forward import Forward, TrainedForward
 from ptycho_contrib_tf.instrument import Instrument, trained_instrument
 from ptycho_contrib_tf.isolation import Precision, own_gradients, own_precision, own_randomness, use_threads
-from ptycho_contrib_tf.library import tf
 from ptycho_contrib_tf.network import PatternNetwork
 from ptycho_contrib_tf.objective import Objective
 from ptycho_contrib_tf.optimisation import build_optimiser
 from ptycho_contrib_tf.patterns import PatternFeed
 from ptycho_contrib_tf.predict import predict_patches
 from ptycho_contrib_tf.steps import KerasSteps
-from ptycho_contrib_tf.weights import arrays_of, assign, network_weights
+from ptycho_contrib_tf.weights import assign, network_weights
 from ptycho_contrib_tf.workbench import KerasWorkbench
 from ptycho_host.contracts import Bundle, PatchBatch, RunContext, TrainingComponents, TrainingProblem
 from ptycho_host.data.scan import Scan
@@ -60,22 +59,11 @@ class KerasEngine:
         devices = Devices.choose(self.device, self.devices)
         problem = _for_devices(problem, self.devices)
         with devices.first(), own_gradients():
-            loop, network = self._prepare(devices, problem, components, run)
+            loop = self._prepare(devices, problem, components, run)
             if run.resume:
                 loop.resume()
             loop.train()
-        trained = network.generator.trainable_variables
-        return Bundle(
-            generator=components.generator,
-            weights={**arrays_of(network_weights(network)), **network.instrument.facts()},
-            shape=problem.shape,
-            scale=problem.scale,
-            facts={
-                "parameters": sum(int(tf.size(variable.value)) for variable in trained),
-                "xla": self._compiles(devices),
-                **loop.state.facts(problem),
-            },
-        )
+        return loop.bundle()
 
     def predict(self, bundle: Bundle, scan: Scan) -> Iterator[PatchBatch]:
         """Object patches of all patterns in model units, in order; raises BundleError when bundle and scan misfit."""
@@ -100,8 +88,8 @@ class KerasEngine:
 
     def _prepare(
         self, devices: Devices, problem: TrainingProblem, components: TrainingComponents, run: RunContext
-    ) -> tuple[TrainingLoop, PatternNetwork]:
-        """All that training needs around the generator, as new."""
+    ) -> TrainingLoop:
+        """The generator and all that training needs around it, as new."""
         options, scan, scale = problem.options, problem.scan, problem.scale
         sampler = GroupSampler.for_problem(problem)
         probe = scale.model_probe(scan.probe)
@@ -131,7 +119,7 @@ class KerasEngine:
             self._forward(network, devices),
             xla=self._compiles(devices),
         )
-        return TrainingLoop(problem, steps, sampler, run, TrainingState(problem.seed)), network
+        return TrainingLoop(problem, components.generator, steps, sampler, run, TrainingState(problem.seed))
 
     def _forward(self, network: PatternNetwork, devices: Devices) -> Forward:
         batch = self.prediction_batch or (ON_GPU if devices.on_gpu else ON_CPU)

@@ -56,6 +56,7 @@ class KerasSteps:
     ) -> None:
         """`network` and `optimiser` were made in the scope of `strategy`, whose devices share each batch evenly."""
         self.network = network
+        self._xla = xla
         self._strategy = strategy
         self._optimiser = optimiser
         self._feed = feed
@@ -152,6 +153,15 @@ class KerasSteps:
             assign(self._moments(), under(OPTIMISER, arrays))
         except BundleError as error:
             raise BundleError("the checkpoint holds another optimiser; keep the run's own, or start anew.") from error
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """Those of the network, and the probe that a learnt one started from."""
+        return {**arrays_of(self._variables), **self.network.instrument.facts()}
+
+    def facts(self) -> dict[str, Any]:
+        """How large the generator is, and whether it was compiled."""
+        trained = self.network.generator.trainable_variables
+        return {"parameters": sum(int(tf.size(variable.value)) for variable in trained), "xla": self._xla}
 
     def _moments(self) -> dict[str, keras.Variable]:
         # Their order is that of the variables; Keras' names for them count up with every optimiser.

@@ -16,7 +16,7 @@ import pytest
 from ptycho_host.config import RunConfig
 from ptycho_host.contracts import Reconstruction
 from ptycho_host.plugins import Host
-from ptycho_host.records import EpochFinished, EpochReport, ReconstructionReady, RunFinished, RunStarted
+from ptycho_host.records import EpochFinished, EpochReport, Preview, ReconstructionReady, RunFinished, RunStarted
 from ptycho_host.runs.directory import RunDirectory
 from ptycho_host.testing.scans import simulated_scan
 
@@ -98,15 +98,18 @@ def _run_directory(folder: Path) -> Path:
 def _records(directory: Path, outcome: Any) -> Iterator[object]:
     yield RunStarted(directory, RunConfig().as_table())
     for epoch in range(1, {"done": 3, "failed": 0, "interrupted": 2}[outcome] + 1):
-        yield EpochFinished(directory, _report(epoch))
+        yield EpochFinished(directory, _report(epoch), _Given(Preview(simulated_scan(16), _reconstruction())))
     if outcome == "done":
-        truth = simulated_scan(16).truth
-        assert truth is not None
-        reconstruction = Reconstruction(truth, np.ones(truth.shape, np.float32), ("a note",))
         # Without a truth there are no figures against it, and what is not defined is null.
         metrics = {"diffraction": {"correlation": 0.98, "r_factor": None}, "training": {"epochs": 3}}
-        yield ReconstructionReady(directory, directory / "reconstruction.h5", reconstruction, metrics)
+        yield ReconstructionReady(directory, directory / "reconstruction.h5", _reconstruction(), metrics)
     yield RunFinished(directory, outcome, "" if outcome == "done" else "a reason")
+
+
+def _reconstruction() -> Reconstruction:
+    truth = simulated_scan(16).truth
+    assert truth is not None
+    return Reconstruction(truth, np.ones(truth.shape, np.float32), ("a note",))
 
 
 def _report(epoch: int) -> EpochReport:
@@ -123,9 +126,27 @@ def _report(epoch: int) -> EpochReport:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A preview that is there already."""
+
+    preview: Preview
+
+    def __call__(self) -> Preview:
+        return self.preview
+
+
 def _same(now: Any, then: Any) -> bool:
-    if isinstance(now, ReconstructionReady):
-        first, second = now.reconstruction, then.reconstruction
-        arrays = np.array_equal(first.object, second.object) and np.array_equal(first.coverage, second.coverage)
-        return bool(arrays) and now.metrics == then.metrics
-    return bool(now == then)
+    match now:
+        case ReconstructionReady():
+            return _same_arrays(now.reconstruction, then.reconstruction) and bool(now.metrics == then.metrics)
+        case EpochFinished():
+            first, second = now.preview(), then.preview()
+            same_scan = first.scan.fingerprint() == second.scan.fingerprint()
+            return same_scan and _same_arrays(first.reconstruction, second.reconstruction) and bool(now == then)
+        case _:
+            return bool(now == then)
+
+
+def _same_arrays(now: Reconstruction, then: Reconstruction) -> bool:
+    return np.array_equal(now.object, then.object) and np.array_equal(now.coverage, then.coverage)

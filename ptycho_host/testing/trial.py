@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from ptycho_host.components import Loss
 from ptycho_host.config import ComponentChoice, TrainOptions
 from ptycho_host.configured import ConfiguredComponent, configure
-from ptycho_host.contracts import TrainingComponents, TrainingProblem, WeightedLoss, Workbench
+from ptycho_host.contracts import Bundle, TrainingComponents, TrainingProblem, WeightedLoss, Workbench
 from ptycho_host.data.grouping import hold_out
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
@@ -109,7 +109,7 @@ class QuietRun:
     progress: SilentProgress = field(default_factory=SilentProgress)
     reports: list[EpochReport] = field(default_factory=list)
 
-    def epoch_finished(self, report: EpochReport) -> None:
+    def epoch_finished(self, report: EpochReport, bundle: Callable[[], Bundle] | None = None) -> None:
         """Remember; raises KeyboardInterrupt when it is time to stop."""
         self.reports.append(report)
         if report.epoch == self.stop_after:

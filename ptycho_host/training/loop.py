@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycho_host.contracts import ClipReport, RunContext, Tensor, TrainingProblem
+from ptycho_host.configured import ConfiguredComponent
+from ptycho_host.contracts import Bundle, ClipReport, RunContext, Tensor, TrainingProblem
 from ptycho_host.errors import BundleError, RunFailedError
 from ptycho_host.processes import Processes
 from ptycho_host.records import EpochReport
@@ -65,6 +67,14 @@ class TrainingSteps(Protocol):
         """Put them back and forget all gradients; raises BundleError when they do not fit."""
         ...
 
+    def weights(self) -> Arrays:
+        """Copies of what a bundle needs to predict, by name."""
+        ...
+
+    def facts(self) -> Mapping[str, Any]:
+        """What a bundle says of the generator besides, such as how many parameters it has."""
+        ...
+
 
 @dataclass
 class TrainingLoop:
@@ -74,6 +84,7 @@ class TrainingLoop:
     """
 
     problem: TrainingProblem
+    generator: ConfiguredComponent
     steps: TrainingSteps
     sampler: GroupSampler
     run: RunContext
@@ -133,6 +144,16 @@ class TrainingLoop:
             self.processes.barrier()
             self._restore(self.best)
         self._meter.finish()
+
+    def bundle(self) -> Bundle:
+        """The generator as it is now."""
+        return Bundle(
+            generator=self.generator,
+            weights=self.steps.weights(),
+            shape=self.problem.shape,
+            scale=self.problem.scale,
+            facts={**self.steps.facts(), **self.state.facts(self.problem)},
+        )
 
     def _run_epochs(self) -> None:
         self._keep_step()
@@ -245,7 +266,10 @@ class TrainingLoop:
         with self.processes.together():
             # The history first: an epoch that is in it and not in the checkpoint is done again and replaces its line.
             if self.processes.first:
-                self.run.epoch_finished(report)
+                told = time.monotonic()
+                self.run.epoch_finished(report, self.bundle)
+                # What observers make of it is no time of training: the same run, watched or not, ends with the same.
+                self._started += time.monotonic() - told
             if time.monotonic() - self._written >= self.options.checkpoint_interval:
                 self._write()
 

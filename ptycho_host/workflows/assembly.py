@@ -50,13 +50,16 @@ def assemble(
     stitcher: PatchStitcher,
     progress: Progress,
     refine: RefineFunction | None = None,
+    *,
+    processes: Processes | None = None,
 ) -> Assembly:
     """The object of `scan`; raises InputError when the bundle was trained for patterns of another size.
 
-    Processes that share the engine's work predict and stitch a stretch of the scan each, and all get the object; where
-    the stitcher cannot be shared, each of them does the whole. Only the first one refines.
+    Processes that share the engine's work (`processes` where given, as `Processes()` for this one alone) predict and
+    stitch a stretch of the scan each, and all get the object; where the stitcher cannot be shared, each of them does
+    the whole. Only the first one refines.
     """
-    processes = processes_of(engine)
+    processes = processes or processes_of(engine)
     with processes.together():
         if scan.pixels != bundle.shape.pixels:
             raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from ptycho_host.runs.provenance import environment
 from ptycho_host.training.sampling import GroupSampler, steps_of
 from ptycho_host.workflows.assembly import Assembly, assemble
 from ptycho_host.workflows.evaluation import evaluate, held_out_agreement, training_figures
+from ptycho_host.workflows.preview import Previews
 from ptycho_host.workflows.publication import publish
 from ptycho_host.workflows.run import Run
 from ptycho_host.workflows.scans import load_scan, run_simulator
@@ -232,12 +233,13 @@ def _run(
     if processes.first:
         host.notify(RunStarted(directory.path, config.as_table()))
     try:
-        context = _Context(host, directory, (progress if processes.first else None) or SilentProgress(), resume)
+        target = test or problem.scan
+        shown = (progress if processes.first else None) or SilentProgress()
+        context = _Context(host, directory, shown, resume, Previews(engine, components.stitcher, target))
         bundle = _train(engine, components, problem, context, memory)
         with processes.together():
             if processes.first:
                 save_bundle(bundle, directory.bundle)
-        target = test or problem.scan
         refine = components.refiner.build() if components.refiner is not None else None
         assembly = assemble(engine, bundle, target, components.stitcher.build(), context.progress, refine)
         # The others wait: when they are done too, everything is written.
@@ -307,11 +309,16 @@ class _Context:
     directory: RunDirectory
     progress: Progress
     resume: bool
+    previews: Previews
 
     @property
     def checkpoints(self) -> Path:
         return self.directory.checkpoints
 
-    def epoch_finished(self, report: EpochReport) -> None:
+    def epoch_finished(self, report: EpochReport, bundle: Callable[[], Bundle] | None = None) -> None:
         append_report(self.directory.history, report)
-        self.host.notify(EpochFinished(self.directory.path, report))
+        if bundle is None:
+            self.host.notify(EpochFinished(self.directory.path, report))
+            return
+        with self.previews.of(bundle) as preview:
+            self.host.notify(EpochFinished(self.directory.path, report, preview))

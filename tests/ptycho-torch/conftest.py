@@ -138,7 +138,7 @@ class Recorder:
     def finish(self) -> None:
         pass
 
-    def epoch_finished(self, report: EpochReport) -> None:
+    def epoch_finished(self, report: EpochReport, bundle: Any) -> None:
         self.reports.append(report)
         if report.epoch == self.stop_after:
             raise KeyboardInterrupt

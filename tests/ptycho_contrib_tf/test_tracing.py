@@ -24,7 +24,7 @@ def test_nothing_is_traced_after_the_first_epoch(laboratory: Any, scan: Scan, xl
     counts = []
 
     class Run(type(laboratory.run())):
-        def epoch_finished(self, report: Any) -> None:
+        def epoch_finished(self, report: Any, bundle: Any) -> None:
             steps = loop.steps
             counts.append(
                 tuple(
@@ -35,7 +35,7 @@ def test_nothing_is_traced_after_the_first_epoch(laboratory: Any, scan: Scan, xl
 
     devices = Devices.choose("cpu")
     with devices.first():
-        loop, _ = engine._prepare(devices, problem, laboratory.components(), Run(laboratory.folder))
+        loop = engine._prepare(devices, problem, laboratory.components(), Run(laboratory.folder))
         loop.train()
     assert counts == [(1, 1, 1)] * 3
 

@@ -12,7 +12,6 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.strategies import DDPStrategy
 from pydantic import Field
-from torch import nn
 
 from ptycho_host.contracts import Bundle, PatchBatch, RunContext, TrainingComponents, TrainingProblem
 from ptycho_host.data.scan import Scan
@@ -28,7 +27,7 @@ from ptycho_torch.objective import Objective
 from ptycho_torch.optimisation import build_optimiser
 from ptycho_torch.patterns import PatternFeed, PatternNetwork
 from ptycho_torch.predict import predict_patches
-from ptycho_torch.state import load_weights, weights_of
+from ptycho_torch.state import load_weights
 from ptycho_torch.steps import FabricSteps
 from ptycho_torch.workbench import TorchWorkbench
 
@@ -58,19 +57,9 @@ class FabricEngine:
         """Train the generator; raises RunFailedError when training diverges, BundleError for a foreign checkpoint."""
         fabric = self._together()
         with own_randomness(problem.seed, fabric.device), own_threads(self.threads), connected(fabric):
-            generator = components.generator.build(problem.shape)
-            loop = _prepare(fabric, generator, problem, components, run)
+            loop = _prepare(fabric, problem, components, run)
             loop.train()
-        return Bundle(
-            generator=components.generator,
-            weights=weights_of(generator),
-            shape=problem.shape,
-            scale=problem.scale,
-            facts={
-                "parameters": sum(parameter.numel() for parameter in generator.parameters()),
-                **loop.state.facts(problem),
-            },
-        )
+        return loop.bundle()
 
     def predict(self, bundle: Bundle, scan: Scan, share: slice = slice(None)) -> Iterator[PatchBatch]:
         """Object patches of the patterns of `share` in model units, in order, on the device of this process alone.
@@ -146,11 +135,10 @@ def build(
     return FabricEngine(device, precision, devices, nodes, threads, prediction_batch)
 
 
-def _prepare(
-    fabric: Fabric, generator: nn.Module, problem: TrainingProblem, components: TrainingComponents, run: RunContext
-) -> TrainingLoop:
-    """All that training needs around the generator, as new or as the last checkpoint left it."""
+def _prepare(fabric: Fabric, problem: TrainingProblem, components: TrainingComponents, run: RunContext) -> TrainingLoop:
+    """The generator and all that training needs around it, as new or as the last checkpoint left it."""
     options, scan = problem.options, problem.scan
+    generator = components.generator.build(problem.shape)
     feed = PatternFeed(scan, problem.scale, fabric.device)
     sampler = GroupSampler.for_problem(problem)
     merger = None
@@ -160,8 +148,9 @@ def _prepare(
         run.progress.note("no patterns overlap, so every pattern is trained by itself")
     network, optimiser = fabric.setup(PatternNetwork(generator), build_optimiser(generator.parameters(), options))
     objective = Objective(components.losses, feed, options, merger, supervised=problem.supervised)
-    steps = FabricSteps(fabric, network, optimiser, feed, objective, components.clip, problem.channels)
-    loop = TrainingLoop(problem, steps, sampler, run, TrainingState(problem.seed), processes_of(fabric))
+    steps = FabricSteps(fabric, generator, network, optimiser, feed, objective, components.clip, problem.channels)
+    state, processes = TrainingState(problem.seed), processes_of(fabric)
+    loop = TrainingLoop(problem, components.generator, steps, sampler, run, state, processes)
     if run.resume:
         loop.resume()
     return loop

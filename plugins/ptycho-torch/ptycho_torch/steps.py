@@ -16,7 +16,7 @@ from ptycho_host.contracts import ClipFunction, ClipReport
 from ptycho_torch.objective import Objective
 from ptycho_torch.patterns import PatternFeed
 from ptycho_torch.physics import diffraction_amplitude
-from ptycho_torch.state import arrays_of, put_back
+from ptycho_torch.state import arrays_of, put_back, weights_of
 
 Indices = NDArray[np.int64]
 
@@ -27,6 +27,7 @@ class FabricSteps:
     def __init__(
         self,
         fabric: Fabric,
+        generator: torch.nn.Module,
         network: torch.nn.Module,
         optimiser: torch.optim.Optimizer,
         feed: PatternFeed,
@@ -34,8 +35,9 @@ class FabricSteps:
         clip: ClipFunction,
         channels: int,
     ) -> None:
-        """`network` and `optimiser` as `fabric.setup` returns them; the generator sees `channels` patterns at once."""
+        """`generator` sees `channels` patterns at once; `network` around it and `optimiser` are of `fabric.setup`."""
         self.network = network
+        self._generator = generator
         self._fabric = fabric
         self._optimiser = optimiser
         self._feed = feed
@@ -109,3 +111,11 @@ class FabricSteps:
         """Put them back; raises BundleError when they do not fit."""
         put_back(arrays, self.network, self._optimiser)
         self._optimiser.zero_grad(set_to_none=True)
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """Parameters and buffers of the generator."""
+        return weights_of(self._generator)
+
+    def facts(self) -> dict[str, Any]:
+        """How large the generator is."""
+        return {"parameters": sum(parameter.numel() for parameter in self._generator.parameters())}

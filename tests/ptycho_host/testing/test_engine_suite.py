@@ -46,10 +46,10 @@ class ToldOtherwise:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.run, name)
 
-    def epoch_finished(self, report: Any) -> None:
+    def epoch_finished(self, report: Any, bundle: Any = None) -> None:
         changed = self.change(report)
         if changed is not None:
-            self.run.epoch_finished(changed)
+            self.run.epoch_finished(changed, bundle)
 
 
 class SkipsReports(Wrapped):

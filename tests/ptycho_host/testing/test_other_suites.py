@@ -165,7 +165,7 @@ def test_a_sound_observer_passes(make_plugin: Callable[..., ModuleType], check: 
         told.append("started")
 
     def epoch(record: EpochFinished) -> None:
-        told.append(f"epoch {record.report.epoch}")
+        told.append(f"epoch {record.report.epoch} {record.preview().reconstruction.phase.shape}")
 
     def ready(record: ReconstructionReady) -> None:
         told.append(f"ready {record.reconstruction.amplitude.shape}")
@@ -183,7 +183,7 @@ def test_a_sound_observer_passes(make_plugin: Callable[..., ModuleType], check: 
         ptycho_run_finished=finished,
     )
     if check == "test_every_record_is_taken":
-        assert told == ["started", "epoch 1", "epoch 2", "epoch 3", "ready (24, 24)", "done"]
+        assert told == ["started", *(f"epoch {number} (24, 24)" for number in (1, 2, 3)), "ready (24, 24)", "done"]
 
 
 def needs_a_validation_loss(record: EpochFinished) -> None:
@@ -196,6 +196,10 @@ def remembers_one_start(record: RunStarted) -> None:
 
 def scales_the_object(record: ReconstructionReady) -> None:
     record.reconstruction.object[:] *= 2
+
+
+def scales_the_preview(record: EpochFinished) -> None:
+    record.preview().reconstruction.object[:] *= 2
 
 
 def adds_a_metric(record: ReconstructionReady) -> None:
@@ -212,6 +216,7 @@ def rewrites_the_history(record: RunFinished) -> None:
         ("ptycho_epoch_finished", needs_a_validation_loss, OBSERVER_CHECKS[1], r"fails on EpochFinished"),
         ("ptycho_run_started", remembers_one_start, OBSERVER_CHECKS[0], r"fails on RunStarted: .*FileExistsError"),
         ("ptycho_reconstruction_ready", scales_the_object, OBSERVER_CHECKS[2], r"changes ReconstructionReady"),
+        ("ptycho_epoch_finished", scales_the_preview, OBSERVER_CHECKS[2], r"changes EpochFinished"),
         ("ptycho_reconstruction_ready", adds_a_metric, OBSERVER_CHECKS[2], r"changes ReconstructionReady"),
         ("ptycho_run_finished", rewrites_the_history, OBSERVER_CHECKS[3], r"changes files that the run wrote"),
     ],
