@@ -73,6 +73,13 @@ class ScanChecker:
             raise self.fail(key, f"holds {values}", f"store {count} positive number{'s' * (count > 1)}")
         return values
 
+    def pair(self, array: NDArray[Any], key: str) -> tuple[float, float]:
+        """Two numbers, y and x."""
+        values = self.numbers(array, key, np.float64).ravel().tolist()
+        if len(values) != 2:
+            raise self.fail(key, f"holds {values}", "store 2 numbers, y and x")
+        return values[0], values[1]
+
     def amplitudes(self, array: NDArray[Any]) -> NDArray[np.float32]:
         """(M, N, N) non-negative amplitudes with at least one photon in each pattern, as float32."""
         return self.patterns(LoadedPatterns(array))[:]

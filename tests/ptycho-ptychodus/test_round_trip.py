@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
+from ptycho_host.data.formats.cxi import CxiReader, CxiWriter
+from ptycho_host.data.formats.hdf5 import Hdf5Reader, Hdf5Writer
+from ptycho_host.data.formats.mat import MatReader, MatWriter
+from ptycho_host.data.formats.npz import NpzReader, NpzWriter
+from ptycho_host.data.scan import ExperimentGeometry
 from ptycho_host.errors import DataError
 from ptycho_host.testing.scans import simulated_scan
 from ptycho_ptychodus.export import ExportReader, ExportWriter
@@ -69,9 +75,33 @@ def test_a_bare_scan_stays_bare(tmp_path, writer, reader, name):
     assert_same(reader().read(tmp_path / name), scan)
 
 
-def test_whole_counts_are_stored_as_whole_numbers(tmp_path):
-    import h5py
+CHAIN = {
+    "npz": (NpzWriter, NpzReader, "scan.npz"),
+    "hdf5": (Hdf5Writer, Hdf5Reader, "scan.h5"),
+    "mat": (MatWriter, lambda: MatReader(pattern_axis="last"), "scan.mat"),
+    "cxi": (CxiWriter, CxiReader, "scan.cxi"),
+    **{name: FORMATS[name] for name in ("training", "export")},
+}
 
+
+@pytest.mark.parametrize(("writer", "reader", "name"), CHAIN.values(), ids=CHAIN.keys())
+def test_through_another_format_and_back_nothing_moves_on_the_stage(tmp_path, writer, reader, name):
+    geometry = ExperimentGeometry((1.5e-8, 1.25e-8), 8300.0, 1.9, origin_m=(-2e-3, 4e-3))
+    scan = replace(simulated_scan(16), geometry=geometry)
+    WorkspaceWriter().write(scan, tmp_path / "before")
+    writer().write(WorkspaceReader().read(tmp_path / "before"), tmp_path / name)
+    WorkspaceWriter().write(reader().read(tmp_path / name), tmp_path / "after")
+    places = []
+    for folder in ("before", "after"):
+        with h5py.File(tmp_path / folder / "product.h5") as file:
+            centre = [file["object"].attrs[f"center_{axis}_m"] for axis in "yx"]
+            places.append([centre, *(file[f"probe_position_{axis}_m"][()] for axis in "yx")])
+    for before, after in zip(*places, strict=True):
+        # A few units in the last place of 4 mm; an object pixel is 10 nm.
+        np.testing.assert_allclose(after, before, rtol=0, atol=1e-17)
+
+
+def test_whole_counts_are_stored_as_whole_numbers(tmp_path):
     scan = simulated_scan(16)
     WorkspaceWriter().write(scan, tmp_path / "scan")
     with h5py.File(tmp_path / "scan" / "diffraction.h5") as file:
@@ -92,8 +122,6 @@ def test_either_file_leads_to_the_other(tmp_path):
 
 
 def test_patterns_find_their_positions_by_index(tmp_path):
-    import h5py
-
     scan = simulated_scan(16)
     WorkspaceWriter().write(scan, tmp_path / "scan")
     with h5py.File(tmp_path / "scan" / "product.h5", "r+") as file:
@@ -108,8 +136,6 @@ def test_patterns_find_their_positions_by_index(tmp_path):
 
 
 def test_of_several_modes_one_is_chosen_aloud(tmp_path):
-    import h5py
-
     scan = simulated_scan(16)
     WorkspaceWriter().write(scan, tmp_path / "scan")
     with h5py.File(tmp_path / "scan" / "product.h5", "r+") as file:
@@ -123,8 +149,6 @@ def test_of_several_modes_one_is_chosen_aloud(tmp_path):
 
 
 def test_near_field_scans_are_refused(tmp_path):
-    import h5py
-
     WorkspaceWriter().write(simulated_scan(16), tmp_path / "scan")
     with h5py.File(tmp_path / "scan" / "product.h5", "r+") as file:
         file.attrs["far_field"] = True

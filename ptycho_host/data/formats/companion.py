@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import h5py
@@ -28,6 +29,8 @@ def write_companion(group: h5py.Group, scan: Scan) -> None:
     # Of fixed length: `Hdf5Source.attribute` reads no other texts.
     group.attrs["object"] = np.bytes_(known)
     group.attrs["geometry"] = np.bytes_("measured" if scan.geometry is not None else "nominal")
+    if scan.geometry is not None and scan.geometry.origin_m is not None:
+        group.attrs["origin_m"] = np.asarray(scan.geometry.origin_m)
     if scan.truth is not None and scan.reference is not None:
         group["reference"] = scan.reference
     if scan.metadata:
@@ -44,13 +47,16 @@ def read_companion(
     obj: ComplexArray | None,
     geometry: ExperimentGeometry | None,
 ) -> dict[str, Any]:
-    """Fields of the scan by name: `obj` as what it is, `geometry` unless nominal, and the rest.
+    """Fields of the scan by name: `obj` as what it is, `geometry` unless nominal and with its origin, and the rest.
 
     In files of other programs, which have no such group, an object is a reference.
     """
     if group not in source.root:
         return {"reference": obj, "geometry": geometry}
     said = {key: source.attribute(group, key) for key in ("object", "geometry")}
+    origin = source.attribute(group, "origin_m")
+    if geometry is not None and origin is not None:
+        geometry = replace(geometry, origin_m=check.pair(np.asarray(origin), f"{group}/origin_m"))
     other = source.optional(f"{group}/reference")
     reference = obj if said.get("object") == "reference" else None
     metadata = source.text(f"{group}/metadata")

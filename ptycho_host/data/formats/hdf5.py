@@ -9,6 +9,7 @@
 | `truth`, `reference` | complex64 (H, W) | the object itself, somebody's reconstruction |
 | `bad_pixels` | bool (N, N) | True where a pixel is bad |
 | attributes `object_pixel_m`, `photon_energy_ev`, `detector_distance_m` | float64 (2) (y, x), 1, 1 | all or none |
+| attribute `origin_m` | float64 (2) (y, x) | where object coordinate (0, 0) lies on the stage |
 | `metadata` | text | a table in JSON |
 | `per_pattern/…`, `extras/…` | any | other arrays, by name |
 """
@@ -36,6 +37,7 @@ from ptycho_host.errors import DataError
 
 FORMAT, VERSION = "ptycho-host scan", 1
 GEOMETRY = {"object_pixel_m": 2, "photon_energy_ev": 1, "detector_distance_m": 1}
+ORIGIN = "origin_m"
 OBJECTS = ("truth", "reference")
 
 
@@ -115,6 +117,8 @@ class Hdf5Writer:
             if scan.geometry is not None:
                 for name in GEOMETRY:
                     root.attrs[name] = np.asarray(getattr(scan.geometry, name), dtype=np.float64)
+                if scan.geometry.origin_m is not None:
+                    root.attrs[ORIGIN] = np.asarray(scan.geometry.origin_m, dtype=np.float64)
             if scan.metadata:
                 root.create_dataset("metadata", data=np.bytes_(json.dumps(dict(scan.metadata))))
             for group, arrays in (("per_pattern", scan.per_pattern), ("extras", scan.extras)):
@@ -135,7 +139,9 @@ def _geometry(source: Hdf5Source, check: ScanChecker) -> ExperimentGeometry | No
         raise check.fail(missing[0], "is missing", f"give all of {', '.join(GEOMETRY)} or none")
     values = {name: check.positive(np.asarray(stored[name]), name, count) for name, count in GEOMETRY.items()}
     y, x = values["object_pixel_m"]
-    return ExperimentGeometry((y, x), values["photon_energy_ev"][0], values["detector_distance_m"][0])
+    found = source.attribute("/", ORIGIN)
+    origin = None if found is None else check.pair(np.asarray(found), ORIGIN)
+    return ExperimentGeometry((y, x), values["photon_energy_ev"][0], values["detector_distance_m"][0], origin)
 
 
 def write_arrays(root: h5py.Group, group: str, arrays: Mapping[str, NDArray[Any]]) -> None:

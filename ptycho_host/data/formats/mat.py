@@ -192,6 +192,8 @@ class MatWriter:
                 _put(root, "object_pixel_m", np.array(scan.geometry.object_pixel_m)[:, None], "double")
                 _put(root, "photon_energy_ev", np.full((1, 1), scan.geometry.photon_energy_ev), "double")
                 _put(root, "detector_distance_m", np.full((1, 1), scan.geometry.detector_distance_m), "double")
+                if scan.geometry.origin_m is not None:
+                    _put(root, "origin_m", np.array(scan.geometry.origin_m)[:, None], "double")
             if scan.metadata:
                 text = np.array([ord(letter) for letter in json.dumps(dict(scan.metadata))], dtype=np.uint16)
                 _put(root, "metadata", text[:, None], "char")
@@ -212,7 +214,9 @@ def _own_rest(source: Hdf5Source, check: ScanChecker, count: int) -> dict[str, A
         y, x = check.positive(source.array("object_pixel_m"), "object_pixel_m", 2)
         (energy,) = check.positive(source.array("photon_energy_ev"), "photon_energy_ev", 1)
         (distance,) = check.positive(source.array("detector_distance_m"), "detector_distance_m", 1)
-        rest["geometry"] = ExperimentGeometry((y, x), energy, distance)
+        stored = source.optional("origin_m")
+        origin = None if stored is None else check.pair(stored, "origin_m")
+        rest["geometry"] = ExperimentGeometry((y, x), energy, distance, origin)
     letters = source.optional("metadata")
     if letters is not None:
         text = check.numbers(letters, "metadata", np.float64).ravel()

@@ -20,7 +20,8 @@ from ptycho_host.errors import DataError, close_match_hint, quoted
 
 REQUIRED = ("diff3d", "xcoords", "ycoords", "probeGuess")
 GEOMETRY = ("objectPixelM", "photonEnergyEV", "detectorDistanceM")
-OPTIONAL = ("objectGuess", "objectGuessIsTruth", "referenceGuess", "badPixels", *GEOMETRY, "metadata")
+ORIGIN = "stageOriginM"
+OPTIONAL = ("objectGuess", "objectGuessIsTruth", "referenceGuess", "badPixels", *GEOMETRY, ORIGIN, "metadata")
 
 FOREIGN = frozenset({"xcoords_start", "ycoords_start", "scan_index", "bad_pixels", "_metadata", "diff3dValues"})
 """Keys of the raw files of PtychoPINN and Ptychodus, whose `diff3d` may hold intensities."""
@@ -39,8 +40,9 @@ class NpzReader:
     """Reads `diff3d` (M,N,N) amplitudes, `xcoords`, `ycoords` (M,), `probeGuess` (N,N) and what else is known.
 
     Optional: `objectGuess` (H,W), with `objectGuessIsTruth` for simulations, and then `referenceGuess`; `badPixels`
-    (N,N); `objectPixelM` (2,), `photonEnergyEV`, `detectorDistanceM` together; `metadata`, JSON text. Other arrays
-    are kept for the writers. Patterns that are not compressed stay on disk.
+    (N,N); `objectPixelM` (2,), `photonEnergyEV`, `detectorDistanceM` together, and then `stageOriginM` (2,), where
+    object coordinate (0, 0) lies; `metadata`, JSON text. Other arrays are kept for the writers. Patterns that are not
+    compressed stay on disk.
     """
 
     def __init__(self, *, empty: EmptyOption = "refuse", mode: ModeOption = None) -> None:
@@ -140,6 +142,8 @@ def contract_arrays(scan: Scan) -> dict[str, NDArray[Any]]:
             "photonEnergyEV": np.array(scan.geometry.photon_energy_ev),
             "detectorDistanceM": np.array(scan.geometry.detector_distance_m),
         }
+        if scan.geometry.origin_m is not None:
+            arrays[ORIGIN] = np.array(scan.geometry.origin_m)
     if scan.metadata:
         arrays["metadata"] = np.array(json.dumps(dict(scan.metadata)))
     return arrays
@@ -147,11 +151,12 @@ def contract_arrays(scan: Scan) -> dict[str, NDArray[Any]]:
 
 def _geometry(arrays: Mapping[str, NDArray[Any]], check: ScanChecker) -> ExperimentGeometry | None:
     missing = [key for key in GEOMETRY if key not in arrays]
-    if len(missing) == len(GEOMETRY):
+    if len(missing) == len(GEOMETRY) and ORIGIN not in arrays:
         return None
     if missing:
         raise check.fail(missing[0], "is missing", f"give all of {quoted(GEOMETRY)} or none")
     y, x = check.positive(arrays["objectPixelM"], "objectPixelM", 2)
     (energy,) = check.positive(arrays["photonEnergyEV"], "photonEnergyEV", 1)
     (distance,) = check.positive(arrays["detectorDistanceM"], "detectorDistanceM", 1)
-    return ExperimentGeometry((y, x), energy, distance)
+    origin = check.pair(arrays[ORIGIN], ORIGIN) if ORIGIN in arrays else None
+    return ExperimentGeometry((y, x), energy, distance, origin)

@@ -64,7 +64,10 @@ def scans(draw):
         return draw(st.dictionaries(NAMES, DTYPES.flatmap(lambda dtype: hnp.arrays(dtype, shape)), max_size=2))
 
     known = draw(st.sampled_from([(), ("truth",), ("reference",), ("truth", "reference")]))
-    geometry = st.builds(ExperimentGeometry, st.tuples(LENGTHS, LENGTHS), st.floats(100, 1e5), st.floats(1e-3, 1e2))
+    origin = st.none() | st.tuples(st.floats(-1, 1), st.floats(-1, 1))
+    geometry = st.builds(
+        ExperimentGeometry, st.tuples(LENGTHS, LENGTHS), st.floats(100, 1e5), st.floats(1e-3, 1e2), origin
+    )
     per_pattern = arrays((count,))
     return Scan(
         amplitudes=amplitudes,
@@ -105,6 +108,7 @@ def assert_same_scan(again, scan, *, exact_positions=True):
         assert again.geometry.object_pixel_m == pytest.approx(scan.geometry.object_pixel_m, rel=1e-14)
         assert again.geometry.photon_energy_ev == pytest.approx(scan.geometry.photon_energy_ev, rel=1e-14)
         assert again.geometry.detector_distance_m == scan.geometry.detector_distance_m
+        assert again.geometry.origin_m == scan.geometry.origin_m
 
 
 @pytest.mark.parametrize(("writer", "reader", "suffix"), FORMATS.values(), ids=FORMATS.keys())
@@ -143,7 +147,7 @@ def test_written_in_one_format_after_the_other_nothing_is_lost(tmp_path):
         np.ones((8, 8), dtype=np.complex64),
         reference=np.ones((16, 16), dtype=np.complex64),
         name="scan",
-        geometry=ExperimentGeometry((1.5e-8, 1.25e-8), 8.3e3, 1.9),
+        geometry=ExperimentGeometry((1.5e-8, 1.25e-8), 8.3e3, 1.9, origin_m=(-2e-3, 4e-3)),
         metadata={"a": [1, {"b": "ä"}]},
         per_pattern={"scan_index": np.arange(5), "xcoords_start": rng.uniform(size=5)},
         extras={"flat field": rng.uniform(size=(8, 8))},

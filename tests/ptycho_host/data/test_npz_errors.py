@@ -22,10 +22,10 @@ def poke(key, index, value, dtype=None):
 
 
 def put(key, make):
-    """Replace an array by what `make` makes of it."""
+    """Replace an array by what `make` makes of it, or of None."""
 
     def change(arrays):
-        arrays[key] = make(arrays[key])
+        arrays[key] = make(arrays.get(key))
 
     return change
 
@@ -105,6 +105,10 @@ CASES = {
     "text for the distance": (put("detectorDistanceM", lambda a: np.array("2 m")), "detectorDistanceM", "where real"),
     "zero distance": (put("detectorDistanceM", lambda a: np.array(0)), "detectorDistanceM", "store 1 positive number"),
     "geometry without energy": (drop("photonEnergyEV"), "photonEnergyEV", "is missing.*give all"),
+    "one coordinate of the origin": (
+        put("stageOriginM", lambda a: np.zeros(1)), "stageOriginM", "store 2 numbers, y and x",
+    ),
+    "origin that is infinite": (put("stageOriginM", lambda a: np.full(2, np.inf)), "stageOriginM", "infinite"),
     "geometry without pixel": (drop("objectPixelM"), "objectPixelM", "is missing.*give all"),
     "metadata that are not JSON": (put("metadata", lambda a: np.array("{'a': 1}")), "metadata", "not JSON.*JSON text"),
     "metadata as bytes": (put("metadata", lambda a: np.array(b"{}")), "metadata", "not JSON.*JSON text"),

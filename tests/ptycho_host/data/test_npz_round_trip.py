@@ -31,7 +31,8 @@ def scans(draw):
     amplitudes[:, 0, 0] = scale
     known = (rng.normal(size=(height, width)) + 1j * rng.normal(size=(height, width))).astype(np.complex64)
     kind = draw(st.sampled_from(["truth", "reference", "none"]))
-    geometry = st.builds(ExperimentGeometry, st.tuples(METRES, METRES), METRES, METRES)
+    origin = st.none() | st.tuples(METRES, METRES.map(lambda metres: -metres))
+    geometry = st.builds(ExperimentGeometry, st.tuples(METRES, METRES), METRES, METRES, origin)
     return Scan(
         amplitudes=amplitudes,
         positions=pixels / 2 + rng.uniform(size=(count, 2)) * [height - pixels, width - pixels],
