@@ -8,8 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from ptycho_host import Host
+from ptycho_host import Host, hookimpl, train
 from ptycho_host.config import RunConfig
+from ptycho_host.metrics.diffraction import diffraction_agreement
 from ptycho_host.plugins.problems import PluginWarning
 from ptycho_host.records import RunStarted
 from ptycho_host.runs.product import read_product
@@ -76,6 +77,57 @@ def test_the_observer_leaves_the_product_where_it_was_asked_for(run, folder):
         assert file["loss_epochs"][()].tolist() == [1]
         assert np.isfinite(file["loss_values"][()]).all()
     assert_same_places(shown, folder / "in" / "product.h5")
+
+
+def losses_in(path):
+    with h5py.File(path) as file:
+        return file["loss_epochs"][()].tolist()
+
+
+def test_products_of_epochs_are_written_on_the_way(folder, tmp_path):
+    shown, seen = tmp_path / "shown.h5", []
+
+    class Beamline:
+        """Looks into the folder after each epoch."""
+
+        @hookimpl
+        def ptycho_epoch_finished(self, record):
+            seen.append(losses_in(shown) if shown.exists() else None)
+            if record.report.epoch == 2:
+                shutil.copy(shown, tmp_path / "second.h5")
+
+    host = Host.discover()
+    host.add(Beamline())
+    config = {
+        "data": {"source": str(folder / "in"), "reader": {"mode": 0}},
+        "generator": {"name": "stable_hybrid", "width": 8},
+        "engine": {"device": "cpu", "threads": 1},
+        "train": {"epochs": 3},
+        "observers": {"ptychodus": {"product": str(shown), "every": 2}},
+    }
+    trained = train(config, out=tmp_path / "run", host=host)
+    assert seen == [None, [1, 2], [1, 2]]
+    assert losses_in(shown) == [1, 2, 3]
+    assert_same_places(tmp_path / "second.h5", folder / "in" / "product.h5")
+    scan = WorkspaceReader(mode=0).read(folder / "in")
+    second, last = (read_product(path).object for path in (tmp_path / "second.h5", shown))
+    assert not np.array_equal(second, last)
+    # The object of the epoch, not of the start: it explains the patterns nearly as well as the last one.
+    correlations = [diffraction_agreement(obj, scan).correlation for obj in (second, last)]
+    assert correlations[0] == pytest.approx(correlations[1], abs=0.02)
+    assert trained.metrics["diffraction"]["correlation"] == pytest.approx(correlations[1], abs=1e-6)
+
+
+def test_a_product_that_cannot_be_written_stops_no_run(tmp_path):
+    (tmp_path / "file").touch()
+    outcome = call_ptycho(
+        *("train", "--simulate", "lines", "--set", "simulator.size=64", "--set", "simulator.pixels=32", *SMALL),
+        *("--set", "observers.ptychodus.every=1", "--set", f"observers.ptychodus.product={tmp_path / 'file' / 'p.h5'}"),
+        *("--out", tmp_path / "run"),
+    )
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.count("ptycho_epoch_finished failed with") == 1
+    assert (tmp_path / "run" / "report.html").is_file()
 
 
 def test_a_wrong_setting_of_the_observer_is_told_before_the_run(tmp_path):

@@ -1,4 +1,4 @@
-"""`[observers.ptychodus]`: the product of a run, written where Ptychodus is looking for it."""
+"""`[observers.ptychodus]`: the product of a run, written where Ptychodus is looking for it, also on the way."""
 
 from __future__ import annotations
 
@@ -11,20 +11,35 @@ from pydantic import Field
 from ptycho_host.atomic import write_bytes
 from ptycho_host.config import resolve
 from ptycho_host.options import OptionSchema
-from ptycho_host.records import ReconstructionReady
+from ptycho_host.records import EpochFinished, ReconstructionReady
 from ptycho_host.runs.directory import RunDirectory
+from ptycho_host.runs.history import read_history
+from ptycho_host.runs.product import write_product
 
 NAME = "ptychodus"
 
 
 class ProductObserver:
-    """Writes the product, with the losses of all epochs, as soon as a run has it; an older one is replaced."""
+    """Writes the product, with the losses of all epochs so far, as soon as there is one; an older one is replaced."""
 
     def __init__(
-        self, *, product: Annotated[Path, Field(description="product file to write; an existing one is replaced")]
+        self,
+        *,
+        product: Annotated[Path, Field(description="product file to write; an existing one is replaced")],
+        every: Annotated[
+            int, Field(ge=0, description="epochs from one product to the next; 0: only the run's own, at its end")
+        ] = 0,
     ) -> None:
         """The settings of `[observers.ptychodus]`."""
         self._product = product
+        self._every = every
+
+    def epoch_finished(self, record: EpochFinished) -> None:
+        """What the network makes of the scan so far; raises RunFailedError when the file cannot be written."""
+        if self._every and record.report.epoch % self._every == 0:
+            preview = record.preview()
+            history = read_history(RunDirectory(record.directory).history)
+            write_product(self._product, preview.reconstruction, preview.scan, history)
 
     def reconstruction_ready(self, record: ReconstructionReady) -> None:
         """Raises RunFailedError when the file cannot be written."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ptycho_host import hookimpl
 from ptycho_host.components import Reader, Writer
-from ptycho_host.records import ReconstructionReady, RunStarted
+from ptycho_host.records import EpochFinished, ReconstructionReady, RunStarted
 
 
 @hookimpl
@@ -65,6 +65,16 @@ def ptycho_run_started(record: RunStarted) -> None:
     from ptycho_ptychodus.observer import observer_of
 
     observer_of(record.config.get("observers", {}))
+
+
+@hookimpl
+def ptycho_epoch_finished(record: EpochFinished) -> None:
+    """Write a product of the epoch, if `[observers.ptychodus]` wants one."""
+    from ptycho_ptychodus.observer import observer_in
+
+    observer = observer_in(record.directory)
+    if observer is not None:
+        observer.epoch_finished(record)
 
 
 @hookimpl
