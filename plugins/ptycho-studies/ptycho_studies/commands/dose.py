@@ -1,0 +1,26 @@
+"""`ptycho study dose`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from ptycho_studies.commands.flags import with_settings
+from ptycho_studies.commands.shared import Out, Workers, report_study
+from ptycho_studies.dose_settings import DoseSettings
+
+
+@with_settings(DoseSettings)
+def dose(ctx: typer.Context, settings: DoseSettings, out: Out = Path("studies/dose"), workers: Workers = 1) -> None:
+    """Few photons and many, one loss and the other: what each makes of a scan that training has not seen.
+
+    Without --preset it is the whole published experiment, for a GPU; --preset quick takes minutes on two cores.
+    """
+    from ptycho_host.cli.console import check_writable, host_of, run_progress
+    from ptycho_studies.dose import dose as run_study
+
+    check_writable(out)
+    with run_progress() as progress:
+        result = run_study(settings, out, workers=workers, host=host_of(ctx), progress=progress)
+    report_study(result)

@@ -1,0 +1,150 @@
+"""The dose study: how few photons a pattern may have, and which loss makes the most of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ptycho_host import Host, Scan
+from ptycho_host.atomic import write_bytes
+from ptycho_host.contracts import Progress
+from ptycho_host.errors import InputError
+from ptycho_host.report.style import png
+from ptycho_studies.arms import Arm, failures, run_arms
+from ptycho_studies.dose_figure import DosePanel, dose_figure
+from ptycho_studies.dose_scans import LinesScan
+from ptycho_studies.dose_settings import DoseSettings
+from ptycho_studies.judging import Judged, judged
+from ptycho_studies.networks import LIBRARIES, arm_of, installed, network
+from ptycho_studies.results import StudyResult, open_folder
+from ptycho_studies.scan_files import kept_scan, photon_text
+from ptycho_studies.tables import write_tables
+
+GENERATORS = {"torch": "stable_hybrid", "tf": "pinn"}
+"""What is trained on each back-end unless another name is given."""
+
+
+def dose(
+    settings: DoseSettings,
+    out: str | Path,
+    *,
+    workers: int = 1,
+    host: Host | None = None,
+    progress: Progress | None = None,
+) -> StudyResult:
+    """Train with each loss at each dose, reconstruct a scan of another object, and show what came out.
+
+    Scans of one dose differ from those of another in their photons alone. Raises InputError before anything is written.
+    """
+    host, folder = host or Host.discover(), Path(out)
+    _check(settings)
+    arms, notes = installed(_arms(settings, folder), host)
+    open_folder(folder, "dose", _fixed(settings))
+    tests = {photons: _scans(settings, photons, folder, host) for photons in settings.doses}
+    runs = run_arms(arms, folder, workers=workers, host=host, progress=progress)
+    found = judged(runs, host)
+    scores = {
+        (photons, loss): found.get(_arm(settings, photons, loss, folder).place(folder))
+        for photons in settings.doses
+        for loss in settings.losses
+    }
+    rows = [
+        {"dose": photon_text(photons), "loss": loss, **arm.figures()}
+        for (photons, loss), arm in scores.items()
+        if arm is not None
+    ]
+    tables = write_tables(folder, "dose", rows, {"study": "dose", "settings": settings.model_dump(mode="json")})
+    figures = _figures(settings, folder, tests, scores) if rows else ()
+    return StudyResult(folder, tuple(rows), (*tables, *figures), failures(arms, folder), tuple(notes))
+
+
+def _check(settings: DoseSettings) -> None:
+    if settings.train_seed == settings.test_seed:
+        raise InputError(
+            "train_seed and test_seed are equal: the test scan would repeat the training scan; change one."
+        )
+    if not settings.darkest < settings.brightest:
+        raise InputError("darkest must be less than brightest: they bound the object's amplitude.")
+    if settings.size < settings.pixels + 8:
+        raise InputError(
+            f"an object of {settings.size} px leaves no room to scan patterns of {settings.pixels} px; raise size."
+        )
+
+
+def _fixed(settings: DoseSettings) -> dict[str, Any]:
+    """What the data depend on; the rest stands in the configuration of each arm."""
+    names = {
+        "pixels", "size", "darkest", "brightest", "phase", "positions", "test_groups", "grid_mode", "train_seed",
+        "test_seed",
+    }  # fmt: skip
+    return settings.model_dump(mode="json", include=names)
+
+
+def _arms(settings: DoseSettings, folder: Path) -> list[Arm]:
+    return [_arm(settings, photons, loss, folder) for photons in settings.doses for loss in settings.losses]
+
+
+def _arm(settings: DoseSettings, photons: float, loss: str, folder: Path) -> Arm:
+    size = settings.patterns_a_group
+    table = {
+        "backend": LIBRARIES[settings.backend],
+        "generator": network(settings.generator or GENERATORS[settings.backend], narrow=settings.narrow),
+        "loss": loss,
+        "data": {
+            "source": str(_file(folder, "train", photons)),
+            "test": str(_file(folder, "test", photons)),
+            "gridsize": settings.gridsize,
+        },
+        "train": {
+            "epochs": settings.epochs,
+            "batch_size": settings.batch_size * size,
+            "group_size": size,
+            "grouping": "nearest",
+            "neighbour_count": settings.neighbours,
+            "n_groups": settings.groups,
+            "enable_oversampling": size > 1,
+        },
+    }
+    return arm_of(f"{photon_text(photons)}-{loss}", table, settings.run_settings, settings.seed)
+
+
+def _file(folder: Path, part: str, photons: float) -> Path:
+    return folder / "data" / f"{part}-{photon_text(photons)}.h5"
+
+
+def _scans(settings: DoseSettings, photons: float, folder: Path, host: Host) -> Scan:
+    """Both scans of a dose on disk; returns the test scan."""
+
+    def kept(part: str, patterns: int, seed: int) -> Scan:
+        shape = LinesScan(
+            size=settings.size,
+            pixels=settings.pixels,
+            patterns=patterns,
+            darkest=settings.darkest,
+            brightest=settings.brightest,
+            phase=settings.phase,
+            raster=settings.grid_mode,
+        )
+        return kept_scan(_file(folder, part, photons), lambda: shape.made(photons, seed, host), host)
+
+    kept("train", settings.positions, settings.train_seed)
+    return kept("test", settings.test_groups, settings.test_seed)
+
+
+def _figures(
+    settings: DoseSettings,
+    folder: Path,
+    tests: Mapping[float, Scan],
+    scores: Mapping[tuple[float, str], Judged | None],
+) -> tuple[Path, ...]:
+    written = []
+    for quantity in ("amplitude", "phase") if settings.phase else ("amplitude",):
+        panels = {
+            photons: DosePanel(scan, {loss: scores[photons, loss] for loss in settings.losses})
+            for photons, scan in tests.items()
+        }
+        path = folder / "figures" / f"dose-{quantity}.png"
+        write_bytes(path, png(dose_figure(panels, quantity)))
+        written.append(path)
+    return tuple(written)

@@ -1,0 +1,15 @@
+"""Settings of single trainings that a study leaves to its user."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+RunSettings: TypeAlias = Annotated[
+    tuple[str, ...],
+    Field(
+        description="any setting of all runs, e.g. train.learning_rate=1e-3; may be repeated",
+        json_schema_extra={"flag": "--set", "metavar": "KEY=VALUE"},
+    ),
+]
