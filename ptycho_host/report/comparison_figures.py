@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from textwrap import fill
-from typing import Any, Literal
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from ptycho_host.metrics.alignment import Complex
 from ptycho_host.metrics.frc import FRCCurve
-from ptycho_host.metrics.object_metrics import phase_maps, wrapped_difference
 from ptycho_host.metrics.region import Region
+from ptycho_host.report.comparison_maps import Quantity, maps_of
 from ptycho_host.report.curve_figures import frc_figure
 from ptycho_host.report.style import (
-    AMPLITUDE_MAP,
     ERROR_MAP,
     TICK,
-    Limits,
     blank_map,
     colour_bar,
     draw_map,
     new_figure,
-    percentile_limits,
-    phase_colours,
     row_label,
     scale_bar,
-    symmetric_limits,
 )
 
-Map = NDArray[np.floating[Any]]
 COLUMNS = 5
 """Maps side by side; more go into further rows."""
 SIDE = 2.5
@@ -45,7 +35,7 @@ LEGEND_LETTERS = 56
 
 
 def maps_figure(
-    quantity: Literal["amplitude", "phase"],
+    quantity: Quantity,
     objects: Mapping[str, Complex],
     region: Region,
     *,
@@ -54,10 +44,10 @@ def maps_figure(
 ) -> Figure:
     """Amplitude or phase of aligned objects (H, W), by name, inside the region, all with the same colour limits.
 
-    With a truth (H, W) it comes first and gives the limits, and below each object stands its signed error; the
-    limits of the errors suit the object in the middle, so that a failure does not bleach all others.
+    With a truth (H, W) it comes first and gives the limits, and below each object stands its signed error.
     """
-    maps = _amplitudes(objects, region, truth) if quantity == "amplitude" else _phases(objects, region, truth)
+    maps = maps_of(quantity, objects, region, truth)
+    unit = f" ({maps.unit})" if maps.unit else ""
     panels = ([("Truth", maps.truth, None)] if maps.truth is not None else []) + [
         (name, image, maps.errors.get(name)) for name, image in maps.images.items()
     ]
@@ -72,12 +62,12 @@ def maps_figure(
         upper, lower = grid[number * lines], grid[number * lines + 1] if lines == 2 else ()
         for axes, (name, image, _) in zip(upper, band, strict=False):
             draw_map(axes, image, maps.colours, maps.limits, _title(name))
-        _finish(upper, quantity.capitalize(), maps.unit)
+        _finish(upper, quantity.capitalize(), f"{quantity}{unit}")
         for axes, (_, _, error) in zip(lower, band, strict=False):
             if error is not None:
                 draw_map(axes, error, ERROR_MAP, maps.error_limits)
         if lines == 2:
-            _finish(lower, "Error", maps.unit.replace(quantity, f"{quantity} error"))
+            _finish(lower, "Error", f"{quantity} error{unit}")
     scale_bar(grid[0][0], panels[0][1].shape, pixel_m)
     return figure
 
@@ -96,52 +86,6 @@ def correlations_figure(curves: Mapping[str, Mapping[str, FRCCurve]]) -> Figure:
         )  # fmt: skip
     figure.set_figheight(3.6 + 0.18 * lines)
     return figure
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Maps:
-    """What one figure shows: true map, maps and errors by name (each (h, w)), colours and their limits."""
-
-    truth: Map | None
-    images: Mapping[str, Map]
-    errors: Mapping[str, Map]
-    colours: str
-    limits: Limits
-    unit: str
-
-    @property
-    def error_limits(self) -> Limits:
-        """Symmetric, from the median over the objects of what holds 99 % of an object's errors."""
-        known = [symmetric_limits(error)[1] for error in self.errors.values() if np.isfinite(error).any()]
-        largest = float(np.median(known)) if known else 1.0
-        return -largest, largest
-
-
-def _amplitudes(objects: Mapping[str, Complex], region: Region, truth: Complex | None) -> _Maps:
-    images: dict[str, Map] = {name: np.abs(obj[region.slices]) for name, obj in objects.items()}
-    if truth is None:
-        limits = percentile_limits(np.stack(list(images.values())))
-        return _Maps(None, images, {}, AMPLITUDE_MAP, limits, "amplitude")
-    true_map = np.abs(truth[region.slices])
-    errors = {name: image - true_map for name, image in images.items()}
-    return _Maps(true_map, images, errors, AMPLITUDE_MAP, percentile_limits(true_map), "amplitude")
-
-
-def _phases(objects: Mapping[str, Complex], region: Region, truth: Complex | None) -> _Maps:
-    """Phases about the mean of the truth, or of the first object without one."""
-    inside = {name: obj[region.slices] for name, obj in objects.items()}
-    target = next(iter(inside.values())) if truth is None else truth[region.slices]
-    target_phase, _ = phase_maps(target, target)
-    colours, limits = phase_colours(target_phase)
-    # A cyclic map has no room beyond pi, so there the phases must stay wrapped.
-    turn = np.exp(1j * (target_phase - np.angle(target)))
-    images: dict[str, Map] = {
-        name: np.angle(obj * turn) if limits[1] == np.pi else phase_maps(target, obj)[1] for name, obj in inside.items()
-    }
-    if truth is None:
-        return _Maps(None, images, {}, colours, limits, "phase (rad)")
-    errors = {name: wrapped_difference(obj, target) for name, obj in inside.items()}
-    return _Maps(target_phase, images, errors, colours, limits, "phase (rad)")
 
 
 def _finish(line: Iterable[Axes], label: str, unit: str) -> None:

@@ -1,7 +1,7 @@
-"""The page of a comparison: the ranked table and the figures in one file, readable offline and without JavaScript.
+"""The page of a comparison: the ranked table, the objects side by side and the curves in one file, readable offline.
 
-The table's cells carry their numbers (`data-value`, `data-better`) and the page holds all figures as JSON, so that a
-script can sort and filter later without another copy of the data.
+Its script sorts the table by the numbers that the cells carry (`data-value`, `data-better`) and zooms all panels
+together; without it everything is still there, and the panels still switch. All figures are in the page as JSON too.
 """
 
 from __future__ import annotations
@@ -12,8 +12,12 @@ from itertools import groupby
 from typing import Any
 
 from ptycho_host.metrics.comparison import Comparison
+from ptycho_host.report.comparison_panels import Panels, panels_of
 from ptycho_host.report.comparison_table import columns_of, footnotes, name_text, rank_text
 from ptycho_host.report.page import PageFigure, flattened, templates
+from ptycho_host.report.style import metres
+
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def render_comparison(
@@ -21,6 +25,7 @@ def render_comparison(
 ) -> str:
     """The page as HTML text; all text is escaped. `environment` is shown as dotted names."""
     columns = columns_of(comparison)
+    panels = panels_of(comparison)
     rows = [
         {
             "rank": row.rank,
@@ -46,6 +51,8 @@ def render_comparison(
                 index for index, column in enumerate(columns) if not index or columns[index - 1].group != column.group
             ],
             footnotes=footnotes(comparison),
+            panels=panels,
+            about=about_text(comparison, panels),
             figures=figures,
             scans=comparison.scans,
             alignment=alignment_text(comparison),
@@ -65,3 +72,25 @@ def alignment_text(comparison: Comparison) -> str:
     removed += ["linear phase"] if comparison.remove_plane else []
     removed += ["shift"] if comparison.register else []
     return f"Taken out of every object before it was compared: {', '.join(removed)}."
+
+
+def about_text(comparison: Comparison, panels: Panels) -> str:
+    """What the panels show: colours, size, which runs, and what is left out."""
+    scan = comparison.scans[comparison.shown]
+    height, width = panels.shape
+    said = [
+        f"{width} {TIMES} {height} object pixels{f', {metres(width * scan.pixel_m)} wide' if scan.pixel_m else ''}."
+    ]
+    if panels.factor > 1:
+        said.append(f"A pixel of the pictures is the mean of {panels.factor} {TIMES} {panels.factor}.")
+    said.append("All maps have one colour scale.")
+    if scan.truth is not None:
+        said[-1] = (
+            "All maps have the colour scale of the truth; errors have one too, which suits the object in the middle."
+        )
+    if len(comparison.scans) > 1:
+        said.append(f"Of several runs that of scan {scan.name} ({scan.origin}) is shown.")
+    left_out = [row.name for row in comparison.rows if row.name not in comparison.examples()]
+    if left_out:
+        said.append(f"Not of this scan, so not shown: {', '.join(left_out)}.")
+    return " ".join(said)

@@ -24,7 +24,12 @@ class PageFigure:
     @property
     def source(self) -> str:
         """The picture as a data URI."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+        return data_uri(self.png)
+
+
+def data_uri(png: bytes) -> str:
+    """A PNG file's bytes as the address of a picture that needs no file."""
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def render_page(

@@ -123,7 +123,7 @@ def scale_bar(axes: Axes, shape: tuple[int, ...], pixel_m: float | None) -> None
     unit = pixel_m if pixel_m else 1.0
     length = _round_length(0.3 * width * unit)
     pixels = length / unit
-    label = _metres(length) if pixel_m else f"{length:g} px"
+    label = metres(length) if pixel_m else f"{length:g} px"
     left, bottom = 0.05 * width, 0.94 * shape[0]
 
     def outline(line_width: float) -> list[effects.AbstractPathEffect]:
@@ -161,9 +161,9 @@ def _round_length(length: float) -> float:
     return float(max(digit for digit in (1, 2, 5) if digit * power <= length * (1 + 1e-9)) * power)
 
 
-def _metres(length: float) -> str:
+def metres(length: float) -> str:
     """A length in metres with the prefix that suits it."""
     for unit, size in (("mm", 1e-3), ("\N{MICRO SIGN}m", 1e-6), ("nm", 1e-9)):
         if length >= size * (1 - 1e-9):
-            return f"{length / size:g} {unit}"
-    return f"{length / 1e-12:g} pm"
+            return f"{length / size:.4g} {unit}"
+    return f"{length / 1e-12:.4g} pm"

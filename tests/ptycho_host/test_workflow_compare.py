@@ -272,7 +272,8 @@ def test_json_for_programs_is_all_of_standard_output(ptycho, runs, tmp_path):
 def test_the_page_holds_its_pictures(ptycho, runs, tmp_path):
     ptycho("compare", runs / "net-0", runs / "fno-0", "--out", "out")
     page = (tmp_path / "out" / "comparison.html").read_text()
-    assert page.count("data:image/png;base64,") == 3
+    # Four colour bars, two maps of the truth, four of each object, and the curves.
+    assert page.count("data:image/png;base64,") == 4 + 2 + 2 * 4 + 1
     assert '<script type="application/json" id="comparison">' in page
 
 

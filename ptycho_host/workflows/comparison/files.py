@@ -8,12 +8,15 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from ptycho_host.atomic import write_bytes, write_text
 from ptycho_host.errors import InputError
 from ptycho_host.metrics.comparison import Comparison
 from ptycho_host.metrics.frc import FRCCurve
 from ptycho_host.plugins import Host
 from ptycho_host.report.comparison_figures import correlations_figure, maps_figure
+from ptycho_host.report.comparison_maps import QUANTITIES, Quantity
 from ptycho_host.report.comparison_page import render_comparison
 from ptycho_host.report.comparison_table import comparison_csv
 from ptycho_host.report.page import PageFigure
@@ -42,44 +45,36 @@ def fresh_folder() -> Path:
 def write_comparison(comparison: Comparison, folder: Path, host: Host) -> Comparison:
     """Write everything, the JSON file last, and return the comparison with its folder."""
     made = {key: value for key, value in environment(host, 0).items() if key != "seed"}
-    figures = _figures(comparison)
-    for name, figure in figures.items():
-        write_bytes(folder / FIGURES / f"{name}.png", figure.png)
+    for quantity in QUANTITIES:
+        write_bytes(folder / FIGURES / f"{quantity}.png", png(_maps(comparison, quantity)))
+    curves = _correlations(comparison)
+    if curves is not None:
+        write_bytes(folder / FIGURES / "fourier_ring_correlation.png", curves.png)
     write_text(folder / TABLE, comparison_csv(comparison))
-    write_text(folder / PAGE, render_comparison(comparison, list(figures.values()), made))
+    write_text(folder / PAGE, render_comparison(comparison, [curves] if curves is not None else [], made))
     content = {**comparison.as_json(), "environment": made}
     write_text(folder / DATA, json.dumps(content, indent=2, allow_nan=False) + "\n")
     return replace(comparison, path=folder)
 
 
-def _figures(comparison: Comparison) -> dict[str, PageFigure]:
+def _maps(comparison: Comparison, quantity: Quantity) -> Figure:
     scan = comparison.scans[comparison.shown]
+    objects = {name: judgement.object for name, judgement in comparison.examples().items()}
+    return maps_figure(quantity, objects, scan.region, truth=scan.truth, pixel_m=scan.pixel_m)
+
+
+def _correlations(comparison: Comparison) -> PageFigure | None:
+    """The curves of the best rows, as many as there are colours; None without a truth."""
     shown = comparison.examples()
-    objects = {name: judgement.object for name, judgement in shown.items()}
-    said = "One colour scale for all."
-    if scan.truth is not None:
-        said = (
-            "One colour scale for all, that of the truth; below each map what is wrong with it, on one scale too, "
-            "which suits the object in the middle."
-        )
-    which = f" Scan {scan.name} ({scan.origin})." if len(comparison.scans) > 1 else ""
-    figures = {
-        quantity: PageFigure(
-            quantity.capitalize(),
-            png(maps_figure(quantity, objects, scan.region, truth=scan.truth, pixel_m=scan.pixel_m)),
-            f"{said}{which}",
-        )
-        for quantity in ("amplitude", "phase")
-    }
     best = list(shown.items())[: len(SERIES)]
     curves: dict[str, Mapping[str, FRCCurve]] = {
         quantity.capitalize(): found
-        for quantity in ("amplitude", "phase")
+        for quantity in QUANTITIES
         if (found := {name: each.curves[quantity] for name, each in best if quantity in each.curves})
     }
-    if curves:
-        left_out = f" The best {len(best)} are shown." if len(best) < len(shown) else ""
-        figures["fourier_ring_correlation"] = PageFigure(
-            "Resolution", png(correlations_figure(curves)), f"Fourier ring correlation with the truth.{left_out}{which}"
-        )
-    return figures
+    if not curves:
+        return None
+    left_out = f" The best {len(best)} are shown." if len(best) < len(shown) else ""
+    return PageFigure(
+        "Resolution", png(correlations_figure(curves)), f"Fourier ring correlation with the truth.{left_out}"
+    )

@@ -43,7 +43,7 @@ class Outline(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in {"meta", "img", "br"}:
+        if tag not in {"meta", "img", "br", "input"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -68,18 +68,23 @@ def test_everything_is_on_the_page_as_text() -> None:
     assert any("amplitude scale, constant phase, shift." in part for part in text)
 
 
-def test_nothing_is_loaded_and_nothing_runs() -> None:
+def test_nothing_is_loaded_and_only_our_script_runs() -> None:
     outline = Outline(page())
     assert not {"link", "iframe", "object", "i", "b"} & {tag for tag, _ in outline.tags}
     assert [attributes for tag, attributes in outline.tags if tag == "script"] == [
-        {"type": "application/json", "id": "comparison"}
-    ]
+        {"type": "application/json", "id": "comparison"}, {},
+    ]  # fmt: skip
+    assert outline.scripts[1].startswith('"use strict";')
     assert not re.search(r"https?://|@import|url\(", page())
-    assert [attributes["src"][:22] for tag, attributes in outline.tags if tag == "img"] == ["data:image/png;base64,"]
+    assert {(attributes["src"] or "")[:22] for tag, attributes in outline.tags if tag == "img"} == {
+        "data:image/png;base64,"
+    }
+    policies = [attributes["content"] for tag, attributes in outline.tags if "http-equiv" in attributes]
+    assert [(policy or "").split(";")[0] for policy in policies] == ["default-src 'none'"]
 
 
 def test_the_data_travel_with_the_page() -> None:
-    (data,) = Outline(page()).scripts
+    data = Outline(page()).scripts[0]
     assert json.loads(data) == json.loads(json.dumps(comparison().as_json()))
 
 
@@ -89,3 +94,15 @@ def test_cells_carry_the_numbers_to_sort_by() -> None:
     assert cells[3]["title"] == "<i>no</i> phase"
     headers = [attributes for tag, attributes in Outline(page()).tags if "data-better" in attributes]
     assert [header["data-better"] for header in headers] == ["1"]
+
+
+def test_each_row_has_its_panel_and_each_view_its_colours() -> None:
+    tags = Outline(page()).tags
+    views = [attributes["id"] for tag, attributes in tags if tag == "input"]
+    assert views == ["show-amplitude", "show-phase", "show-amplitude-error", "show-phase-error"]
+    panels = [attributes.get("data-row") for tag, attributes in tags if attributes.get("class") == "panel"]
+    assert panels == [None, "0", "1"], "the truth first"
+    alternatives = [attributes["alt"] for tag, attributes in tags if tag == "img" and attributes["alt"]]
+    assert "Phase error of failed" in alternatives
+    assert "Amplitude error of Truth" not in alternatives
+    assert "4 × 2 object pixels." in " ".join(Outline(page()).text)
