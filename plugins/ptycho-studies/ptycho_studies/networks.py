@@ -14,6 +14,8 @@ LIBRARIES = {"torch": "torch", "tf": "tensorflow"}
 """Back-ends by their short names."""
 NARROW: dict[str, dict[str, Any]] = {
     "stable_hybrid": {"preset": "small"},
+    "hybrid": {"width": 8, "modes": 8},
+    "fno": {"width": 8, "modes": 8},
     "pinn": {"n_filters_scale": 0.5},
     "baseline": {"n_filters_scale": 0.5},
 }

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any, TypeAlias
 
 from rich.table import Table
@@ -66,6 +67,31 @@ def csv_text(rows: Sequence[Row]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()
+
+
+def averaged(rows: Sequence[Row], by: Sequence[str], values: Sequence[str], over: str = "seed") -> list[Row]:
+    """One row for each combination of the columns `by`: the mean of each of the `values`, and its spread over seeds.
+
+    What one seed has several rows for (test images) is averaged first; `NAME_sd` is the sample standard deviation of
+    the seeds' means, None for a single seed. Values that are None are left out of both, and columns without any.
+    """
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row.get(name) for name in by), []).append(row)
+    table: list[Row] = []
+    for key, members in groups.items():
+        line: dict[str, Any] = dict(zip(by, key, strict=True))
+        line["seeds"] = len({row.get(over) for row in members})
+        for name in values:
+            by_seed: dict[Any, list[float]] = {}
+            for row in members:
+                if row.get(name) is not None:
+                    by_seed.setdefault(row.get(over), []).append(float(row[name]))
+            means = [fmean(found) for found in by_seed.values()]
+            line[name] = fmean(means) if means else None
+            line[f"{name}_sd"] = stdev(means) if len(means) > 1 else None
+        table.append(line)
+    return [{name: row[name] for name in row if any(line[name] is not None for line in table)} for row in table]
 
 
 def write_tables(folder: Path, name: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> tuple[Path, Path]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from ptycho_host.options import described
+from ptycho_host.options import described, type_text
 from ptycho_studies.settings import StudySettings
 
 Settings = TypeVar("Settings", bound=StudySettings)
@@ -49,9 +49,16 @@ def _preset(settings: type[StudySettings]) -> inspect.Parameter:
 def _flags(settings: type[StudySettings]) -> Iterator[inspect.Parameter]:
     texts = {option.name: option for option in described(settings)}
     for name, field in settings.model_fields.items():
-        default = texts[name].default
-        help_text = f"{field.description} [{_shown(field, default)}]"
-        yield _parameter(name, Annotated[_flag_type(field), typer.Option(help=help_text)], None)
+        given = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        flag = str(given.get("flag", f"--{name.replace('_', '-')}"))
+        shown = _shown(field, texts[name].default)
+        names = f"{flag}/--no-{flag[2:]}" if field.annotation is bool else flag
+        option = typer.Option(
+            names,
+            help=f"{field.description}{f' [{shown}]' if shown else ''}",
+            metavar=None if field.annotation is bool else str(given.get("metavar", _metavar(field))),
+        )
+        yield _parameter(name, Annotated[_flag_type(field), option], None)
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
@@ -64,8 +71,15 @@ def _flag_type(field: FieldInfo) -> Any:
     options = [part for part in get_args(kind) if part is not type(None)] if _is_union(kind) else [kind]
     chosen = options[0] if len(options) == 1 else str
     if get_origin(chosen) is tuple:
-        chosen = list[get_args(chosen)[0]]  # type: ignore[misc]
+        item = get_args(chosen)[0]
+        chosen = list[get_args(item)[0] if get_origin(item) is Annotated else item]  # type: ignore[misc]
     return chosen | None if isinstance(chosen, type) else Union[chosen, None]  # noqa: UP007
+
+
+def _metavar(field: FieldInfo) -> str:
+    numbers = {int: "INT", float: "NUMBER"}
+    kinds = {kind: word for kind, word in numbers.items() if kind.__name__ in type_text(field.annotation)}
+    return next(iter(kinds.values()), "TEXT")
 
 
 def _is_union(kind: Any) -> bool:

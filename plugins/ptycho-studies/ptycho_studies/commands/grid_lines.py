@@ -1,0 +1,28 @@
+"""`ptycho study grid-lines`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from ptycho_studies.commands.flags import with_settings
+from ptycho_studies.commands.shared import Out, Workers, report_study
+from ptycho_studies.grid_lines.settings import GridLines
+
+
+@with_settings(GridLines)
+def grid_lines(
+    ctx: typer.Context, settings: GridLines, out: Out = Path("studies/grid-lines"), workers: Workers = 1
+) -> None:
+    """Several networks on the same lines scans, judged on objects that they have not seen.
+
+    Without --preset it is the whole published experiment, for a GPU; --preset quick takes minutes on two cores.
+    """
+    from ptycho_host.cli.console import check_writable, host_of, run_progress
+    from ptycho_studies.grid_lines.study import grid_lines as run_study
+
+    check_writable(out)
+    with run_progress() as progress:
+        result = run_study(settings, out, workers=workers, host=host_of(ctx), progress=progress)
+    report_study(result)

@@ -1,0 +1,27 @@
+"""What the commands of all studies have in common: where they write, how many work, and how they end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ptycho_studies.results import StudyResult
+
+Out = Annotated[Path, typer.Option(help="Folder to write; a study that is there goes on.", metavar="DIR")]
+Workers = Annotated[int, typer.Option(min=1, help="Trainings at the same time, one thread each if several.")]
+
+
+def report_study(result: StudyResult) -> None:
+    """Print the table, what a reader must know, and where everything is."""
+    from ptycho_host.cli.console import console
+    from ptycho_studies.tables import rich_table
+
+    terminal = console()
+    terminal.print(rich_table(result.rows))
+    for note in (*result.notes, *(f"{label} failed: {why}" for label, why in result.failures.items())):
+        terminal.print(note, soft_wrap=True)
+    for path in result.files:
+        terminal.print(str(path), soft_wrap=True)

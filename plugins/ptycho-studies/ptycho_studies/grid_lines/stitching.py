@@ -1,0 +1,69 @@
+"""The object of a test scan, from one prediction of all patches: as a grid of tiles, and by the run's own stitcher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from ptycho_host import Run, Scan
+from ptycho_host.config import ComponentChoice
+from ptycho_host.configured import configure
+from ptycho_host.contracts import Canvas, PatchBatch, PatchStitcher
+from ptycho_host.data.scan import ComplexArray
+from ptycho_host.metrics.region import Region
+from ptycho_studies.grid_lines.scans import first_of_groups
+from ptycho_studies.grid_lines.settings import GridLines
+
+GRID = "grid"
+
+
+@dataclass(frozen=True, slots=True)
+class Stitched:
+    """Objects (H, W) of one test scan by the name of their stitcher, and the seconds that prediction took."""
+
+    objects: Mapping[str, ComplexArray]
+    seconds: float
+
+
+def stitch(run: Run, scan: Scan, settings: GridLines) -> Stitched:
+    """All patches of `scan` once through the network, then both stitchers; on the physical scale."""
+    started = perf_counter()
+    batches = list(run.engine().predict(run.bundle, scan))
+    seconds = perf_counter() - started
+    whole = PatchBatch(np.concatenate([batch.patches for batch in batches]), scan.positions)
+    objects = {GRID: _stitched(run, scan, GRID, _first_patches(whole, settings))}
+    if run.config.stitch.name != GRID:
+        objects[run.config.stitch.name] = _stitched(run, scan, run.config.stitch, whole)
+    return Stitched(objects, seconds)
+
+
+def grid_region(settings: GridLines) -> Region:
+    """The rectangle that the tiles fill, `offset` / 2 pixels trimmed on each side; all stitchers are judged in it.
+
+    The border that is cut off a patch is ceil((N - step) / 2) before and floor((N - step) / 2) behind.
+    """
+    step = settings.test_outer_offset // 2
+    first = -((step - settings.pixels) // 2)
+    trim = settings.offset // 2
+    side = (first + trim, first + settings.stitched(settings.test_outer_offset) - trim)
+    return Region(side, side)
+
+
+def _first_patches(patches: PatchBatch, settings: GridLines) -> PatchBatch:
+    """Of each group the first one: tiles lie on the raster of the groups."""
+    corners = {tuple(place) for place in first_of_groups(settings, settings.test_outer_offset).tolist()}
+    chosen = np.array([tuple(place) in corners for place in patches.positions.tolist()])
+    return PatchBatch(patches.patches[chosen], patches.positions[chosen])
+
+
+def _stitched(run: Run, scan: Scan, choice: ComponentChoice | str, patches: PatchBatch) -> ComplexArray:
+    choice = ComponentChoice(name=choice) if isinstance(choice, str) else choice
+    stitcher: PatchStitcher = configure(run.host, "stitcher", choice.name, choice.options).build()
+    stitcher.begin(Canvas(scan.canvas_shape(), patches.positions), scan.probe)
+    stitcher.add(patches)
+    while stitcher.another_pass():
+        stitcher.add(patches)
+    return run.bundle.scale.physical_object(stitcher.finish().object)
