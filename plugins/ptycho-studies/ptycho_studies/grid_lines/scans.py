@@ -96,8 +96,12 @@ def make_scans(settings: GridLines, host: Host) -> tuple[Scan, list[Scan], dict[
         )
     probe = make_probe(settings, host)
     options = {
-        "size": settings.size, "pixels": settings.pixels, "amplitude_floor": 0, "phase": settings.phase,
-    }  # fmt: skip
+        "size": settings.size,
+        "pixels": settings.pixels,
+        "segments": settings.segments,
+        "amplitude_floor": 0,
+        "phase": settings.phase,
+    }
     simulate: SimulateFunction = configure(host, "simulator", "lines", options).build()
     places = positions(settings, settings.train_outer_offset)
     objects = [_object(simulate, probe, settings, (0, image)) for image in range(settings.train_images)]

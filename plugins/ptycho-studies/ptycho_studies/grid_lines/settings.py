@@ -17,6 +17,7 @@ class GridLines(StudySettings):
     pixels: int = Field(64, ge=16, le=512, multiple_of=2, description="pixels of a pattern a side, N: 64 or 128")
     gridsize: int = Field(1, ge=1, le=4, description="g: the networks see groups of g x g patterns")
     size: int = Field(392, ge=32, description="side of an object")
+    segments: int = Field(400, ge=1, description="segments on a canvas of twice the object's side")
     offset: int = Field(4, ge=1, description="distance of the patterns inside a group")
     train_outer_offset: int = Field(8, ge=2, multiple_of=2, description="twice the distance of groups for training")
     test_outer_offset: int = Field(20, ge=2, multiple_of=2, description="twice the distance of groups for the test")
@@ -54,6 +55,7 @@ class GridLines(StudySettings):
         "paper": {},
         "quick": {
             "size": 152,
+            "segments": 155,  # as crowded as the large object
             "train_images": 1,
             "test_images": 1,
             "epochs": 8,
