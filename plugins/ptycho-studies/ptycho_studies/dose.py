@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,15 @@ from ptycho_studies.dose_scans import LinesScan
 from ptycho_studies.dose_settings import DoseSettings
 from ptycho_studies.judging import Judged, judged
 from ptycho_studies.networks import LIBRARIES, arm_of, installed, network
+from ptycho_studies.report import write_report
 from ptycho_studies.results import StudyResult, open_folder
 from ptycho_studies.scan_files import kept_scan, photon_text
 from ptycho_studies.tables import write_tables
 
+CAPTION = (
+    "Rows: dose. Left, a pattern of the test scan; then the test object as each loss reconstructs it, with the colour "
+    "limits of the true object."
+)
 GENERATORS = {"torch": "stable_hybrid", "tf": "pinn"}
 """What is trained on each back-end unless another name is given."""
 
@@ -56,7 +62,22 @@ def dose(
     ]
     tables = write_tables(folder, "dose", rows, {"study": "dose", "settings": settings.model_dump(mode="json")})
     figures = _figures(settings, folder, tests, scores) if rows else ()
-    return StudyResult(folder, tuple(rows), (*tables, *figures), failures(arms, folder), tuple(notes))
+    result = StudyResult(folder, tuple(rows), (*tables, *figures), failures(arms, folder), tuple(notes))
+    report = write_report(
+        result, "Dose", [_about(settings)], {str(path.relative_to(folder)): CAPTION for path in figures}
+    )
+    return replace(result, files=(report, *result.files))
+
+
+def _about(settings: DoseSettings) -> str:
+    return (
+        f"{settings.groups:,} groups of {settings.patterns_a_group} patterns an epoch, drawn from a scan of about "
+        f"{settings.positions} positions on a {'raster' if settings.grid_mode else 'random arrangement'}; "
+        f"{settings.epochs} epochs, {settings.batch_size} groups a step, each pattern's companions from its "
+        f"{settings.neighbours} nearest. Tested on {settings.test_groups} patterns of another object "
+        f"({settings.size} px, amplitude {settings.darkest:g} to {settings.brightest:g}); patterns of "
+        f"{settings.pixels} px. Seeds: scans {settings.train_seed} and {settings.test_seed}, training {settings.seed}."
+    )
 
 
 def _check(settings: DoseSettings) -> None:

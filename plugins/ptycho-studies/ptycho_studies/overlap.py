@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ptycho_studies.networks import arm_of, installed, network
 from ptycho_studies.overlap_figure import overlap_figure
 from ptycho_studies.overlap_scans import ScanHalves, measured_overlap
 from ptycho_studies.overlap_settings import OverlapSettings
+from ptycho_studies.report import write_report
 from ptycho_studies.results import StudyResult, open_folder
 from ptycho_studies.scan_files import photon_text
 from ptycho_studies.tables import write_tables
@@ -24,6 +25,10 @@ from ptycho_studies.tables import write_tables
 SUPERVISED = {"baseline": "amplitude_phase"}
 """Networks that cannot learn without the truth, and the loss that they get; all others get the likelihood of counts."""
 UNSUPERVISED = "poisson"
+CAPTION = (
+    "SSIM of the side that was not trained on, by network and gridsize, overlap and dose; dark is 0, bright 1, and a "
+    "dash where there is none."
+)
 TOGETHER = 4
 """Patterns a group: what a network of gridsize 2 sees, and what the consistency term merges for the others."""
 
@@ -93,7 +98,20 @@ def overlap(
     if rows:
         write_bytes(figure, png(overlap_figure(rows)))
     files = (*tables, figure) if rows else tables
-    return StudyResult(folder, tuple(rows), files, failures(wanted, folder), tuple(notes))
+    result = StudyResult(folder, tuple(rows), files, failures(wanted, folder), tuple(notes))
+    captions = {str(figure.relative_to(folder)): CAPTION} if rows else {}
+    return replace(result, files=(write_report(result, "Overlap", [_about(settings)], captions), *files))
+
+
+def _about(settings: OverlapSettings) -> str:
+    return (
+        f"One lines object of {settings.size} px under a {settings.pattern} scan, patterns of {settings.pixels} px; "
+        f"trained on the first {settings.train_fraction:.0%} along y, tested on the rest, with a gap between them that "
+        f"no pixel is lit across. {settings.groups:,} groups of {TOGETHER} patterns an epoch, whatever the overlap, "
+        f"each pattern's companions from its {settings.neighbours} nearest; {settings.epochs} epochs, "
+        f"{settings.batch_size} groups a step. Loss {UNSUPERVISED}; for baseline {SUPERVISED['baseline']}. "
+        f"Seeds: data {settings.data_seed}, training {settings.seed}."
+    )
 
 
 def _arm(settings: OverlapSettings, case: Case, folder: Path) -> Arm:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ptycho_host.report.style import png
 from ptycho_studies.arms import Arm, failures, run_arms
 from ptycho_studies.judging import figures_of
 from ptycho_studies.parallel_coordinates import Column, parallel_coordinates
+from ptycho_studies.report import write_report
 from ptycho_studies.results import StudyResult, open_folder
 from ptycho_studies.sweep_file import SweepFile, point_text
 from ptycho_studies.sweep_settings import SweepSettings
@@ -23,6 +25,11 @@ from ptycho_studies.tables import Row, write_tables
 SCORES = ("phase_ssim", "amplitude_ssim")
 """What the lines of the figure are coloured by: the first that any training has."""
 FEWEST_LINES = 2
+FIGURE = "figures/parallel-coordinates.png"
+CAPTION = (
+    "One line a training, through its options and its results; the brighter, the better. Lines through the same value "
+    "of an option lie side by side, the best on top; grey and dashed: failed or collapsed."
+)
 
 
 def sweep(
@@ -48,12 +55,16 @@ def sweep(
     runs = {run.path: run for run in run_arms(arms, folder, workers=workers, host=host, progress=progress)}
     rows = [_row(point, runs.get(arm.place(folder))) for point, arm in zip(points, arms, strict=True)]
     facts = {"study": "sweep", "settings": settings.model_dump(mode="json"), "base": dict(file.base)}
-    files = list(write_tables(folder, "sweep", rows, facts))
+    files = write_tables(folder, "sweep", rows, facts)
+    captions: dict[str, str] = {}
     if len(runs) >= FEWEST_LINES:
-        figure = folder / "figures" / "parallel-coordinates.png"
-        write_bytes(figure, png(_figure(points, rows)))
-        files.append(figure)
-    return StudyResult(folder, tuple(rows), tuple(files), failures(arms, folder))
+        write_bytes(folder / FIGURE, png(_figure(points, rows)))
+        captions[FIGURE] = CAPTION
+    chosen = "all combinations" if settings.random is None else f"{settings.random} combinations, seed {settings.seed},"
+    about = [f"{chosen.capitalize()} of {', '.join(file.space)}, as `{settings.config}` says."]
+    result = StudyResult(folder, tuple(rows), (), failures(arms, folder))
+    report = write_report(result, "Sweep", about, captions)
+    return replace(result, files=(report, *files, *(folder / name for name in captions)))
 
 
 def _check(file: SweepFile, point: Point, arm: Arm, host: Host) -> None:
