@@ -96,6 +96,12 @@ def failures(arms: Sequence[Arm], folder: Path) -> dict[str, str]:
     return {label: path.read_text(encoding="utf-8").strip() for label, path in told.items() if path.is_file()}
 
 
+def none_trained(folder: Path, failed: Mapping[str, str]) -> RunFailedError:
+    """What to raise where no arm came to its end."""
+    why = "; ".join(f"{label}: {reason}" for label, reason in failed.items())
+    return RunFailedError(f"no arm of the study in {folder} could be trained ({why}).")
+
+
 def _failure(arm: Arm, folder: Path) -> Path:
     return arm.place(folder).with_suffix(".failed.txt")
 

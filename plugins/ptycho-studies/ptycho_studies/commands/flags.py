@@ -72,7 +72,9 @@ def _flag_type(field: FieldInfo) -> Any:
     chosen = options[0] if len(options) == 1 else str
     if get_origin(chosen) is tuple:
         item = get_args(chosen)[0]
-        chosen = list[get_args(item)[0] if get_origin(item) is Annotated else item]  # type: ignore[misc]
+        item = get_args(item)[0] if get_origin(item) is Annotated else item
+        # Typer knows no lists of choices: pydantic checks those.
+        chosen = list[item if isinstance(item, type) else str]
     return chosen | None if isinstance(chosen, type) else Union[chosen, None]  # noqa: UP007
 
 

@@ -16,7 +16,7 @@ from ptycho_host.data.checks import ScanChecker
 from ptycho_host.data.formats.reading import probe_file
 from ptycho_host.errors import ConfigError, DataError, quoted
 from ptycho_host.preparation.probe import Resize, resized
-from ptycho_studies.grid_lines.settings import GridLines
+from ptycho_studies.grid_lines.settings import LinesData
 
 Complex = NDArray[np.complexfloating[Any, Any]]
 
@@ -32,7 +32,7 @@ SHIPPED: dict[str, dict[str, Any]] = {"gold_balls": {"shape": "gold_balls"}, "di
 """Probes of the simulators, by the option of theirs that makes them."""
 
 
-def make_probe(settings: GridLines, host: Host) -> Complex:
+def make_probe(settings: LinesData, host: Host) -> Complex:
     """The probe (N, N) on an arbitrary scale; raises InputError when file, steps and size do not fit together."""
     probe = _stored_probe(settings, host)
     steps = MODES.get(settings.probe_scale, settings.probe_scale)
@@ -70,7 +70,7 @@ def run_steps(probe: Complex, steps: str) -> Complex:
     return probe
 
 
-def _stored_probe(settings: GridLines, host: Host) -> Complex:
+def _stored_probe(settings: LinesData, host: Host) -> Complex:
     if settings.probe in SHIPPED:
         pixels = settings.pixels if settings.probe == "disc" else 64
         options = {"size": 2 * pixels, "pixels": pixels, "probe": SHIPPED[settings.probe]}

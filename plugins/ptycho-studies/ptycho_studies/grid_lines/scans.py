@@ -18,7 +18,7 @@ from ptycho_host.contracts import SimulateFunction, SimulationRequest
 from ptycho_host.errors import ConfigError
 from ptycho_host.physics.illumination import illumination
 from ptycho_studies.grid_lines.probes import Complex, make_probe
-from ptycho_studies.grid_lines.settings import GridLines
+from ptycho_studies.grid_lines.settings import LinesData
 
 Positions = NDArray[np.float64]
 
@@ -33,19 +33,19 @@ class DataFiles:
     facts: Mapping[str, Any]
 
 
-def group_corners(settings: GridLines, outer_offset: int) -> NDArray[np.int64]:
+def group_corners(settings: LinesData, outer_offset: int) -> NDArray[np.int64]:
     """First coordinate of each group along an axis."""
     return np.arange(settings.groups(outer_offset)) * (outer_offset // 2)
 
 
-def positions(settings: GridLines, outer_offset: int) -> Positions:
+def positions(settings: LinesData, outer_offset: int) -> Positions:
     """Centres (M, 2) of all patterns of an object, row by row; patterns that several groups share come once."""
     inside = np.arange(settings.gridsize) * settings.offset
     corners = np.unique(group_corners(settings, outer_offset)[:, None] + inside)
     return raster(corners, settings.pixels)
 
 
-def first_of_groups(settings: GridLines, outer_offset: int) -> Positions:
+def first_of_groups(settings: LinesData, outer_offset: int) -> Positions:
     """Centres (G, 2) of the first pattern of each group: a regular raster."""
     return raster(group_corners(settings, outer_offset), settings.pixels)
 
@@ -56,7 +56,7 @@ def raster(corners: NDArray[np.int64], pixels: int) -> Positions:
     return np.stack([y.ravel(), x.ravel()], axis=-1).astype(np.float64) + pixels / 2
 
 
-def region_maximum(obj: Complex, settings: GridLines, outer_offset: int) -> float:
+def region_maximum(obj: Complex, settings: LinesData, outer_offset: int) -> float:
     """Mean over the groups of the largest modulus that each of them sees."""
     windows = np.lib.stride_tricks.sliding_window_view(np.abs(obj), (settings.window, settings.window))
     corners = group_corners(settings, outer_offset)
@@ -83,7 +83,7 @@ def side_by_side(scans: Sequence[Scan], gap: int) -> Scan:
     )
 
 
-def make_scans(settings: GridLines, host: Host) -> tuple[Scan, list[Scan], dict[str, Any]]:
+def make_scans(settings: LinesData, host: Host) -> tuple[Scan, list[Scan], dict[str, Any]]:
     """The scan to train on, those to test on, and facts: counts and scales.
 
     An object's unit is the mean over the training groups of the largest amplitude in each, and the probe is scaled so
@@ -127,14 +127,14 @@ def make_scans(settings: GridLines, host: Host) -> tuple[Scan, list[Scan], dict[
     return (train[0] if len(train) == 1 else side_by_side(train, side)), tests, facts
 
 
-def files_in(settings: GridLines, folder: Path) -> DataFiles:
+def files_in(settings: LinesData, folder: Path) -> DataFiles:
     """Where the scans of a study in `folder` stand, whether they are there or not."""
     place = folder.absolute() / "datasets"
     tests = tuple(place / f"test{image}.npz" for image in range(settings.test_images))
     return DataFiles(place / "train.npz", tests, place / "metadata.json", {})
 
 
-def data_files(settings: GridLines, folder: Path, host: Host) -> DataFiles:
+def data_files(settings: LinesData, folder: Path, host: Host) -> DataFiles:
     """The scans in `folder/datasets` with `metadata.json` beside them; those that are there already are kept."""
     files = files_in(settings, folder)
     if files.metadata.is_file():
@@ -148,11 +148,11 @@ def data_files(settings: GridLines, folder: Path, host: Host) -> DataFiles:
     return replace(files, facts=facts)
 
 
-def _stream(settings: GridLines, image: tuple[int, int]) -> np.random.Generator:
+def _stream(settings: LinesData, image: tuple[int, int]) -> np.random.Generator:
     return np.random.default_rng([settings.data_seed, *image])
 
 
-def _object(simulate: SimulateFunction, probe: Complex, settings: GridLines, image: tuple[int, int]) -> Complex:
+def _object(simulate: SimulateFunction, probe: Complex, settings: LinesData, image: tuple[int, int]) -> Complex:
     """The object that the simulator draws from this stream, whatever is asked for besides."""
     middle = np.full((1, 2), settings.size // 2, dtype=np.float64)
     truth = simulate(SimulationRequest(probe.astype(np.complex64), middle), _stream(settings, image)).truth
@@ -160,7 +160,7 @@ def _object(simulate: SimulateFunction, probe: Complex, settings: GridLines, ima
     return truth
 
 
-def _in_unit(scan: Scan, unit: float, settings: GridLines) -> Scan:
+def _in_unit(scan: Scan, unit: float, settings: LinesData) -> Scan:
     """The same exit waves, with the object in another unit."""
     assert scan.truth is not None
     truth, probe = (scan.truth / unit).astype(np.complex64), (scan.probe * unit).astype(np.complex64)

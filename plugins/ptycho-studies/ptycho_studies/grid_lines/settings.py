@@ -11,8 +11,8 @@ from ptycho_studies.run_settings import RunSettings
 from ptycho_studies.settings import StudySettings
 
 
-class GridLines(StudySettings):
-    """Settings of the grid-lines study; lengths are object pixels, which are those of a pattern."""
+class LinesData(StudySettings):
+    """What the scans of the study depend on; lengths are object pixels, which are those of a pattern."""
 
     pixels: int = Field(64, ge=16, le=512, multiple_of=2, description="pixels of a pattern a side, N: 64 or 128")
     gridsize: int = Field(1, ge=1, le=4, description="g: the networks see groups of g x g patterns")
@@ -36,33 +36,7 @@ class GridLines(StudySettings):
         "such as smooth:0.5|pad:128|interp:256",
     )
     probe_smoothing: float = Field(0.5, ge=0, description="standard deviation of the Gaussian that smooths the probe")
-    arms: tuple[str, ...] = Field(
-        ("pinn", "baseline", "fno", "hybrid", "stable_hybrid"),
-        min_length=1,
-        description="generators to compare, NAME or NAME@LOSS; repeat the flag for several",
-    )
-    loss: str = Field("mae", description="loss of arms that name none; that of baseline is amplitude_phase")
-    epochs: int = Field(60, ge=1, description="passes over the training patterns")
-    batch_size: int = Field(16, ge=1, description="patterns a step")
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
-        (0,), min_length=1, description="seeds of the training; repeat the flag for several"
-    )
     data_seed: int = Field(0, ge=0, lt=2**32, description="seed of objects and photons")
-    narrow: bool = Field(False, description="the networks' narrow variants, which train faster")
-    run_settings: RunSettings = ()
-
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "paper": {},
-        "quick": {
-            "size": 152,
-            "segments": 155,  # as crowded as the large object
-            "train_images": 1,
-            "test_images": 1,
-            "epochs": 8,
-            "batch_size": 4,
-            "narrow": True,
-        },
-    }
 
     @property
     def window(self) -> int:
@@ -79,5 +53,35 @@ class GridLines(StudySettings):
 
     def of_the_data(self) -> dict[str, Any]:
         """The settings that the scans depend on, as plain values."""
-        training = {"arms", "loss", "epochs", "batch_size", "seeds", "narrow", "run_settings"}
-        return self.model_dump(mode="json", exclude=training)
+        return self.model_dump(mode="json", include=set(LinesData.model_fields))
+
+
+class GridLines(LinesData):
+    """Settings of the grid-lines study."""
+
+    arms: tuple[str, ...] = Field(
+        ("pinn", "baseline", "fno", "hybrid", "stable_hybrid"),
+        min_length=1,
+        description="generators to compare, NAME or NAME@LOSS; repeat the flag for several",
+    )
+    loss: str = Field("mae", description="loss of arms that name none; that of baseline is amplitude_phase")
+    epochs: int = Field(60, ge=1, description="passes over the training patterns")
+    batch_size: int = Field(16, ge=1, description="patterns a step")
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
+        (0,), min_length=1, description="seeds of the training; repeat the flag for several"
+    )
+    narrow: bool = Field(False, description="the networks' narrow variants, which train faster")
+    run_settings: RunSettings = ()
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {},
+        "quick": {
+            "size": 152,
+            "segments": 155,  # as crowded as the large object
+            "train_images": 1,
+            "test_images": 1,
+            "epochs": 8,
+            "batch_size": 4,
+            "narrow": True,
+        },
+    }

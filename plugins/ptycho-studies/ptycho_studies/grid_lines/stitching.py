@@ -15,7 +15,7 @@ from ptycho_host.contracts import Canvas, PatchBatch, PatchStitcher
 from ptycho_host.data.scan import ComplexArray
 from ptycho_host.metrics.region import Region
 from ptycho_studies.grid_lines.scans import first_of_groups
-from ptycho_studies.grid_lines.settings import GridLines
+from ptycho_studies.grid_lines.settings import LinesData
 
 GRID = "grid"
 
@@ -28,7 +28,7 @@ class Stitched:
     seconds: float
 
 
-def stitch(run: Run, scan: Scan, settings: GridLines) -> Stitched:
+def stitch(run: Run, scan: Scan, settings: LinesData) -> Stitched:
     """All patches of `scan` once through the network, then both stitchers; on the physical scale."""
     started = perf_counter()
     batches = list(run.engine().predict(run.bundle, scan))
@@ -40,7 +40,7 @@ def stitch(run: Run, scan: Scan, settings: GridLines) -> Stitched:
     return Stitched(objects, seconds)
 
 
-def grid_region(settings: GridLines) -> Region:
+def grid_region(settings: LinesData) -> Region:
     """The rectangle that the tiles fill, `offset` / 2 pixels trimmed on each side; all stitchers are judged in it.
 
     The border that is cut off a patch is ceil((N - step) / 2) before and floor((N - step) / 2) behind.
@@ -52,7 +52,7 @@ def grid_region(settings: GridLines) -> Region:
     return Region(side, side)
 
 
-def _first_patches(patches: PatchBatch, settings: GridLines) -> PatchBatch:
+def _first_patches(patches: PatchBatch, settings: LinesData) -> PatchBatch:
     """Of each group the first one: tiles lie on the raster of the groups."""
     corners = {tuple(place) for place in first_of_groups(settings, settings.test_outer_offset).tolist()}
     chosen = np.array([tuple(place) in corners for place in patches.positions.tolist()])

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from ptycho_host import Host, Run, Scan, load_scan
-from ptycho_host.atomic import replacing, write_bytes, write_text
+from ptycho_host import Host, Scan, load_scan
+from ptycho_host.atomic import write_bytes, write_text
 from ptycho_host.contracts import Progress
-from ptycho_host.errors import InputError
 from ptycho_host.metrics.frc import FRCCurve
-from ptycho_host.metrics.object_metrics import ObjectMetrics, object_metrics
+from ptycho_host.metrics.object_metrics import ObjectMetrics
 from ptycho_host.report.figures import frc_figure, png
 from ptycho_host.report.progress import SilentProgress
-from ptycho_studies.arms import Arm, failures, run_arms
+from ptycho_studies.arms import Arm, failures, none_trained, run_arms
 from ptycho_studies.grid_lines.figures import compare_figure, error_figure
 from ptycho_studies.grid_lines.scans import DataFiles, data_files, files_in
+from ptycho_studies.grid_lines.scores import SCORES, Judged, judge_all
 from ptycho_studies.grid_lines.settings import GridLines
-from ptycho_studies.grid_lines.stitching import GRID, grid_region, stitch
+from ptycho_studies.grid_lines.stitching import GRID
 from ptycho_studies.networks import arm_of, installed, network
 from ptycho_studies.report import write_report
 from ptycho_studies.results import StudyResult, open_folder
@@ -30,7 +27,6 @@ from ptycho_studies.tables import Row, averaged, csv_text
 
 SUPERVISED = {"baseline": "amplitude_phase"}
 """Generators that cannot learn without the truth, and the loss that they get unless the arm names one."""
-SCORES = ("ssim", "mae", "psnr", "frc50")
 CAPTIONS = {
     "compare_amp_phase.png": "Amplitude (above) and phase (below) of the first test object: the truth, then each "
     "network, tiled by the grid stitcher, with common colour limits.",
@@ -38,19 +34,6 @@ CAPTIONS = {
     "worse one saturates.",
     "frc.png": "Fourier ring correlation of each with the truth.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One object of one run, and what was found."""
-
-    row: Row
-    metrics: ObjectMetrics
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """Arm, seed, test image and stitcher."""
-        return tuple(self.row[name] for name in ("arm", "seed", "image", "stitcher"))
 
 
 def grid_lines(
@@ -74,16 +57,10 @@ def grid_lines(
     data = data_files(settings, folder, host)
     runs = run_arms(arms, folder, workers=workers, host=host, progress=progress)
     failed = failures(arms, folder)
-    if not runs:
-        why = "; ".join(f"{label}: {reason}" for label, reason in failed.items())
-        raise InputError(f"no arm of the study in {folder} could be trained ({why}).")
     scans = [load_scan(path, host=host) for path in data.tests]
-    progress.start("judging", len(runs), "runs")
-    judged: list[Judged] = []
-    for run in runs:
-        judged += list(_judge(run, scans, settings, folder))
-        progress.advance(1)
-    progress.finish()
+    judged = judge_all(runs, scans, settings, folder, progress)
+    if not judged:
+        raise none_trained(folder, failed)
     notes += _remarks(settings)
     result = StudyResult(folder, tuple(_summary(judged)), (), failed, tuple(notes))
     return _write(result, judged, scans[0], settings, data)
@@ -101,31 +78,6 @@ def _arms(settings: GridLines, data: DataFiles) -> list[Arm]:
         }
         arms += [arm_of(text.replace("@", "-"), table, settings.run_settings, seed) for seed in settings.seeds]
     return arms
-
-
-def _judge(run: Run, scans: Sequence[Scan], settings: GridLines, folder: Path) -> Iterator[Judged]:
-    arm, seed = run.path.parent.name, run.config.seed
-    training = run.metrics["training"]
-    region = grid_region(settings)
-    for image, scan in enumerate(scans):
-        stitched = stitch(run, scan, settings)
-        for stitcher, obj in stitched.objects.items():
-            assert scan.truth is not None
-            metrics = object_metrics(obj, scan.truth, region)
-            with replacing(folder / "reconstructions" / f"{arm}-seed{seed}-test{image}-{stitcher}.npz") as path:
-                np.savez_compressed(path, object=obj)
-            row: dict[str, Any] = {
-                "arm": arm, "backend": run.config.backend, "seed": seed, "image": image, "stitcher": stitcher,
-            }  # fmt: skip
-            for quantity, scores in (("amplitude", metrics.amplitude), ("phase", metrics.phase)):
-                row |= {f"{quantity}_{name}": getattr(scores, name) for name in SCORES}
-            row |= {
-                "parameters": run.bundle.facts.get("parameters"),
-                "train_seconds": training["seconds"],
-                "predicted_per_second": scan.count / stitched.seconds,
-                "collapsed": training["collapsed"],
-            }
-            yield Judged(row, metrics)
 
 
 def _summary(judged: Sequence[Judged]) -> list[Row]:

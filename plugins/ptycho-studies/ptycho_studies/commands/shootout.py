@@ -1,0 +1,26 @@
+"""`ptycho study shootout`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from ptycho_studies.commands.flags import with_settings
+from ptycho_studies.commands.shared import Out, Workers, report_study
+from ptycho_studies.shootout.settings import Shootout
+
+
+@with_settings(Shootout)
+def shootout(ctx: typer.Context, settings: Shootout, out: Out = Path("studies/shootout"), workers: Workers = 1) -> None:
+    """Hybrid and stable_hybrid with what shall keep them from collapsing, over depths and seeds.
+
+    Without --preset it is the whole published experiment, for a GPU; --preset quick takes minutes on two cores.
+    """
+    from ptycho_host.cli.console import check_writable, host_of, run_progress
+    from ptycho_studies.shootout.study import shootout as run_study
+
+    check_writable(out)
+    with run_progress() as progress:
+        result = run_study(settings, out, workers=workers, host=host_of(ctx), progress=progress)
+    report_study(result)
