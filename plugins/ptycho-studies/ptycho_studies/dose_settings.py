@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from ptycho_host.config import Seed
-from ptycho_studies.run_settings import RunSettings
+from ptycho_studies.run_settings import Dose, RunSettings
 from ptycho_studies.settings import StudySettings
 
 
@@ -20,7 +20,7 @@ class DoseSettings(StudySettings):
         "quick": {"groups": 600, "epochs": 10, "batch_size": 4, "narrow": True},
     }
 
-    doses: Annotated[tuple[float, ...], Field(min_length=1, description="mean photons a pattern")] = (1e9, 1e4)
+    doses: Annotated[tuple[Dose, ...], Field(description="mean photons a pattern")] = (1e9, 1e4)
     losses: Annotated[tuple[str, ...], Field(min_length=1, description="losses to compare")] = ("mae", "poisson")
     backend: Annotated[Literal["torch", "tf"], Field(description="back-end: torch or tf")] = "torch"
     generator: Annotated[str | None, Field(description="network; none: stable_hybrid with torch, pinn with tf")] = None

@@ -56,5 +56,5 @@ def installed(arms: Iterable[Arm], host: Host) -> tuple[list[Arm], list[str]]:
             arm.planned(host)
             kept.append(arm)
     if not kept:
-        raise InputError(f"nothing can be trained here: {notes[0]}")
+        raise InputError(f"there is nothing to train here. {' '.join(notes)}".strip())
     return kept, notes

@@ -8,10 +8,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from ptycho_host.config import Seed
-from ptycho_studies.run_settings import RunSettings
+from ptycho_studies.run_settings import Dose, RunSettings
 from ptycho_studies.settings import StudySettings
 
 Overlap = Annotated[float, Field(ge=0.05, le=0.95)]
+GridSize = Annotated[int, Field(ge=1, le=8)]
 
 
 class OverlapSettings(StudySettings):
@@ -31,14 +32,12 @@ class OverlapSettings(StudySettings):
         },
     }
 
-    doses: Annotated[tuple[float, ...], Field(min_length=1, description="mean photons a pattern")] = (1e3, 1e4, 1e5)
+    doses: Annotated[tuple[Dose, ...], Field(description="mean photons a pattern")] = (1e3, 1e4, 1e5)
     overlaps: Annotated[
         tuple[Overlap, ...],
-        Field(min_length=1, description="measured overlap of the probe disc with its nearest neighbour's"),
+        Field(description="measured overlap of the probe disc with its nearest neighbour's"),
     ] = (0.7, 0.2)
-    gridsizes: Annotated[
-        tuple[int, ...], Field(min_length=1, description="the network sees groups of g x g patterns")
-    ] = (1, 2)
+    gridsizes: Annotated[tuple[GridSize, ...], Field(description="the network sees groups of g x g patterns")] = (1, 2)
     generators: Annotated[
         tuple[str, ...], Field(min_length=1, description="networks; baseline learns from the true object")
     ] = ("pinn", "stable_hybrid", "baseline")

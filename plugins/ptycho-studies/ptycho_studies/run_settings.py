@@ -1,4 +1,4 @@
-"""Settings of single trainings that a study leaves to its user."""
+"""Settings that several studies have."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
+Dose: TypeAlias = Annotated[float, Field(gt=0, le=1e15)]
+"""Mean photons a pattern."""
 RunSettings: TypeAlias = Annotated[
     tuple[str, ...],
     Field(
