@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ptycho_host.errors import ConfigError, InputError
+from ptycho_studies.parallel_coordinates import Column, parallel_coordinates
 from ptycho_studies.sweep import sweep
 from ptycho_studies.sweep_file import SweepFile, arm_name
 from ptycho_studies.sweep_settings import SweepSettings
@@ -142,6 +143,21 @@ def test_files_that_are_no_sweep_are_refused(tmp_path, text, told):
         SweepFile.load(written(tmp_path, text))
     with pytest.raises(ConfigError, match=r"nowhere\.toml cannot be read"):
         SweepFile.load("nowhere.toml")
+
+
+def test_the_figure_has_a_line_a_training_the_best_on_top_and_failures_dashed():
+    columns = [
+        Column("width", [8, 16, 8, 16], is_option=True),
+        Column("SSIM", [0.2, 0.9, None, 0.5]),
+    ]
+    figure = parallel_coordinates(columns, [0.2, 0.9, None, 0.5], "SSIM")
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) and line.get_zorder() < 3]
+    assert [line.get_linestyle() for line in lines] == ["--", "-", "-", "-"]
+    # The failed training has an option but no result; the others end at their results, lowest to highest.
+    assert [len(line.get_xdata()) for line in lines] == [1, 2, 2, 2]
+    ends = [line.get_ydata()[-1] for line in lines[1:]]
+    assert ends == sorted(ends)
+    assert (ends[0], ends[-1]) == (0, 1)
 
 
 @pytest.mark.slow
