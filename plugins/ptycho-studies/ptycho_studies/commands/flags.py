@@ -74,7 +74,7 @@ def _flag_type(field: FieldInfo) -> Any:
         item = get_args(chosen)[0]
         item = get_args(item)[0] if get_origin(item) is Annotated else item
         # Typer knows no lists of choices: pydantic checks those.
-        chosen = list[item if isinstance(item, type) else str]
+        chosen = list[item if isinstance(item, type) else str]  # type: ignore[misc]
     return chosen | None if isinstance(chosen, type) else Union[chosen, None]  # noqa: UP007
 
 

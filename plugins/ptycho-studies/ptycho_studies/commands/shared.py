@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from ptycho_studies.results import StudyResult
 
 Out = Annotated[Path, typer.Option(help="Folder to write; a study that is there goes on.", metavar="DIR")]
-Workers = Annotated[int, typer.Option(min=1, help="Trainings at the same time, one thread each if several.")]
+Workers = Annotated[
+    int, typer.Option(min=1, help="Trainings at the same time, one thread each if several.", metavar="INT")
+]
 
 
 def report_study(result: StudyResult) -> None:

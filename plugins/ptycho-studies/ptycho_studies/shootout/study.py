@@ -68,9 +68,8 @@ def shootout(
     only what is missing.
     """
     host, progress, folder = host or Host.discover(), progress or SilentProgress(), Path(out)
-    cells = [Cell(*found) for found in product(settings.networks, settings.lifts, settings.depths, settings.seeds)]
-    files = files_in(settings, folder)
-    arms, notes = installed([_arm(cell, settings, files) for cell in cells], host)
+    cells = arms_of(settings, files_in(settings, folder))
+    arms, notes = installed(cells.values(), host)
     open_folder(folder, "shootout", settings.of_the_data())
     data = data_files(settings, folder, host)
     runs = run_arms(arms, folder, workers=workers, host=host, progress=progress)
@@ -90,6 +89,12 @@ def shootout(
     )
     result = StudyResult(folder, tuple(summary(rows)), (), failed, tuple(notes))
     return _write(result, rows, settings)
+
+
+def arms_of(settings: Shootout, files: DataFiles) -> dict[Cell, Arm]:
+    """The training of each combination."""
+    combinations = product(settings.networks, settings.lifts, settings.depths, settings.seeds)
+    return {(cell := Cell(*found)): _arm(cell, settings, files) for found in combinations}
 
 
 def summary(rows: Sequence[Row]) -> list[Row]:
