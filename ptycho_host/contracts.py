@@ -51,10 +51,14 @@ class GeneratorInputs:
     amplitude: (B, C, N, N) real, measured amplitudes, root mean square 1 over the data set.
     initial: (B, C, N, N) complex, the back-projected estimate of the object patches
         (`ptycho_host.physics.backprojection`).
+    probe: (N, N) complex, for generators that reckon with the measurement themselves. Engines always give it.
+    bad_pixels: (N, N) bool, True where the amplitudes tell nothing; None if all pixels are good.
     """
 
     amplitude: Tensor
     initial: Tensor
+    probe: Tensor = None
+    bad_pixels: Tensor = None
 
 
 ObjectNetwork: TypeAlias = Callable[[GeneratorInputs], Tensor]

@@ -71,6 +71,7 @@ SPECIFIC: dict[tuple[str, str], dict[str, Any]] = {
         "pytestmark": [pytest.mark.skipif(not find_spec("ptychi"), reason="needs pty-chi"), LENIENT]
     },
     ("generator", "uno"): NARROW,
+    ("generator", "unrolled"): NARROW,
 }
 
 

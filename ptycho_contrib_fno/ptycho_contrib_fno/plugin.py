@@ -54,4 +54,10 @@ def ptycho_generators() -> Sequence[Generator]:
             summary="A fast hybrid with normalised blocks that starts as the back-projection and learns the rest.",
             target="ptycho_contrib_fno.stable_hybrid:build",
         ),
+        Generator(
+            "unrolled",
+            backend="torch",
+            summary="Projection updates, each corrected by a small stable_hybrid: for objects of any class.",
+            target="ptycho_contrib_fno.unrolled:build",
+        ),
     ]

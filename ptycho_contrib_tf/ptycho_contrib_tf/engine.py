@@ -72,18 +72,20 @@ class KerasEngine:
         devices = Devices.choose(self.device)
         scale = bundle.scale.for_probe(scan.probe)
         feed = PatternFeed(scan, scale, bundle.shape.channels)
-        forward = self._trained(bundle, scale.model_probe(scan.probe), devices)
+        forward = self._trained(bundle, scale.model_probe(scan.probe), scan.bad_pixels, devices)
         return predict_patches(forward, feed, groups, devices)
 
-    def _trained(self, bundle: Bundle, probe: NDArray[np.complex64], devices: Devices) -> Forward:
+    def _trained(
+        self, bundle: Bundle, probe: NDArray[np.complex64], bad_pixels: NDArray[np.bool_] | None, devices: Devices
+    ) -> Forward:
         """The network of the bundle under a probe in model units; the last one is kept, with all that was compiled."""
-        if self._kept and self._kept[0].serves(bundle, probe):
+        if self._kept and self._kept[0].serves(bundle, probe, bad_pixels):
             return self._kept[0].forward
         with devices.first(), own_randomness(0), own_precision(self.precision):
             instrument, weights = trained_instrument(probe, bundle.weights)
-            network = PatternNetwork(bundle.generator.build(bundle.shape), instrument, bundle.shape)
+            network = PatternNetwork(bundle.generator.build(bundle.shape), instrument, bundle.shape, bad_pixels)
             assign(network_weights(network), weights)
-            self._kept[:] = [TrainedForward(bundle, probe, self._forward(network, devices))]
+            self._kept[:] = [TrainedForward(bundle, probe, bad_pixels, self._forward(network, devices))]
         return self._kept[0].forward
 
     def _prepare(
@@ -105,7 +107,8 @@ class KerasEngine:
                 trainable_probe=self.trainable_probe,
                 trainable_intensity_scale=self.trainable_intensity_scale,
             )
-            network = PatternNetwork(components.generator.build(problem.shape), instrument, problem.shape)
+            generator = components.generator.build(problem.shape)
+            network = PatternNetwork(generator, instrument, problem.shape, scan.bad_pixels)
             optimiser = build_optimiser(options)
             optimiser.build(network.trained)
         truth = scale.model_object(scan.truth) if problem.supervised and scan.truth is not None else None

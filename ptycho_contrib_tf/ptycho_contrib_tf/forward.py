@@ -36,12 +36,17 @@ class Forward:
 
 @dataclass(frozen=True)
 class TrainedForward:
-    """The network of a bundle, for scans with one probe (N, N) in model units."""
+    """The network of a bundle, for scans with one probe (N, N) in model units and the same bad pixels (N, N)."""
 
     bundle: Bundle
     probe: NDArray[np.complex64]
+    bad_pixels: NDArray[np.bool_] | None
     forward: Forward
 
-    def serves(self, bundle: Bundle, probe: NDArray[np.complex64]) -> bool:
-        """Whether it is the network of this very bundle and probe."""
-        return self.bundle is bundle and np.array_equal(self.probe, probe)
+    def serves(self, bundle: Bundle, probe: NDArray[np.complex64], bad_pixels: NDArray[np.bool_] | None) -> bool:
+        """Whether it is the network of this very bundle, probe and detector."""
+        return (
+            self.bundle is bundle
+            and np.array_equal(self.probe, probe)
+            and (self.bad_pixels is bad_pixels or np.array_equal(self.bad_pixels, bad_pixels))  # type: ignore[arg-type]
+        )

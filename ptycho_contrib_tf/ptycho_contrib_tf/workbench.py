@@ -103,7 +103,8 @@ class KerasWorkbench:
 
 
 def _tensors(inputs: GeneratorInputs) -> GeneratorInputs:
-    return GeneratorInputs(tf.constant(inputs.amplitude), tf.constant(inputs.initial))
+    given = (inputs.amplitude, inputs.initial, inputs.probe, inputs.bad_pixels)
+    return GeneratorInputs(*(None if array is None else tf.constant(array) for array in given))
 
 
 def _trained(generator: keras.Model) -> dict[str, tf.Variable]:

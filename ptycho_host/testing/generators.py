@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -101,16 +102,17 @@ class GeneratorConformance(OptionConformance):
         seen = sight(self.pixels[0], batch=2)
         amplitude = np.zeros_like(seen.inputs.amplitude)
         amplitude[0, 0, 1, 1] = 1
-        patches = self._patches(component, bench, GeneratorInputs(amplitude, np.zeros_like(seen.inputs.initial)))
+        empty = replace(seen.inputs, amplitude=amplitude, initial=np.zeros_like(seen.inputs.initial))
+        patches = self._patches(component, bench, empty)
         self.require(np.isfinite(patches).all(), component, "makes patches that are not finite of empty patterns")
 
     def test_inputs_are_left_alone(self, component: ConfiguredComponent, bench: Workbench) -> None:
         """The engine still needs what it handed over."""
         inputs = sight(self.pixels[0]).inputs
-        before = GeneratorInputs(inputs.amplitude.copy(), inputs.initial.copy())
+        before = GeneratorInputs(inputs.amplitude.copy(), inputs.initial.copy(), inputs.probe.copy())
         self._patches(component, bench, inputs)
-        unchanged = np.array_equal(inputs.amplitude, before.amplitude) and np.array_equal(
-            inputs.initial, before.initial
+        unchanged = all(
+            np.array_equal(getattr(inputs, name), getattr(before, name)) for name in ("amplitude", "initial", "probe")
         )
         self.require(unchanged, component, "changes its inputs in place; work on a copy")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ class Sight:
 
     def part(self, indices: list[int]) -> GeneratorInputs:
         """Some groups of the batch, in that order."""
-        return GeneratorInputs(self.inputs.amplitude[indices], self.inputs.initial[indices])
+        return replace(self.inputs, amplitude=self.inputs.amplitude[indices], initial=self.inputs.initial[indices])
 
 
 def sight(pixels: int, channels: int = 1, batch: int = 4) -> Sight:
@@ -81,4 +81,5 @@ def sight(pixels: int, channels: int = 1, batch: int = 4) -> Sight:
     # Spread over the scan, so that the patterns differ.
     indices = np.linspace(0, scan.count - 1, batch * channels).round().astype(np.int64)
     amplitude = scale.model_amplitude(scan.batch(indices)).reshape(batch, channels, pixels, pixels)
-    return Sight(GeneratorInputs(amplitude, back_projection(amplitude, probe).astype(np.complex64)), probe)
+    initial = back_projection(amplitude, probe).astype(np.complex64)
+    return Sight(GeneratorInputs(amplitude, initial, probe), probe)

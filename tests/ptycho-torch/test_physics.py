@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from ptycho_host.physics import backprojection
+from ptycho_host.physics import backprojection, updates
 from ptycho_host.physics import far_field as reference
 from ptycho_torch import physics
 
@@ -75,4 +75,34 @@ def test_gradient_at_a_dark_pixel_is_finite() -> None:
     patches = torch.zeros(1, 8, 8, dtype=torch.complex64, requires_grad=True)
     physics.diffraction_amplitude(patches, torch.ones(8, 8, dtype=torch.complex64)).sum().backward()
     assert patches.grad is not None
+    assert torch.isfinite(torch.view_as_real(patches.grad)).all()
+
+
+@PRECISIONS
+@SIZES
+def test_projection_update_is_the_reference(dtype: Any, pixels: int) -> None:
+    patches, probe = waves(dtype, pixels), waves(dtype, pixels, seed=1)[0]
+    amplitude = np.abs(waves(dtype, pixels, seed=2))
+    amplitude[1] = 0
+    bad = np.zeros((pixels, pixels), dtype=bool)
+    bad[2:5, 3:9] = True
+    for mask in (None, bad):
+        found = physics.projection_update(
+            torch.from_numpy(patches),
+            torch.from_numpy(amplitude),
+            torch.from_numpy(probe),
+            None if mask is None else torch.from_numpy(mask),
+        )
+        due = updates.projection_update(patches, amplitude, probe, mask)
+        np.testing.assert_allclose(found, due, atol=TOLERANCE[dtype])
+
+
+def test_projection_updates_can_be_differentiated_also_at_dark_pixels() -> None:
+    patches = torch.from_numpy(waves(np.complex128, 6, count=2)).requires_grad_()
+    with torch.no_grad():
+        patches[1] = 0
+    amplitude = torch.from_numpy(np.abs(waves(np.complex128, 6, count=2, seed=2)))
+    probe = torch.from_numpy(waves(np.complex128, 6, seed=1)[0])
+    assert gradcheck(lambda values: physics.projection_update(values[:1], amplitude[:1], probe), (patches,))
+    physics.projection_update(patches, amplitude, probe).abs().sum().backward()
     assert torch.isfinite(torch.view_as_real(patches.grad)).all()

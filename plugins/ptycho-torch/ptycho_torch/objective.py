@@ -36,8 +36,7 @@ class Objective:
         self._merger = merger
         truth = feed.scan.truth if supervised else None
         self._truth = None if truth is None else feed.scale.model_object(truth)
-        bad = feed.scan.bad_pixels
-        self._bad_pixels = None if bad is None else torch.from_numpy(bad).to(feed.device)
+        self._bad_pixels = feed.bad_pixels
 
     def measurement(self, amplitude: Tensor, groups: NDArray[np.int64]) -> Measurement:
         """What was measured, amplitudes (B, C, N, N), in groups of patterns (B, C)."""

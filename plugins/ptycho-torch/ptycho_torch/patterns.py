@@ -25,6 +25,7 @@ class PatternFeed:
         self.scale = scale
         self.device = device
         self.probe = torch.from_numpy(scale.model_probe(scan.probe)).to(device)
+        self.bad_pixels = None if scan.bad_pixels is None else torch.from_numpy(scan.bad_pixels).to(device)
 
     def amplitude(self, groups: NDArray[np.int64]) -> Tensor:
         """Amplitudes (B, C, N, N) float32 of groups of patterns (B, C)."""
@@ -44,9 +45,9 @@ class PatternNetwork(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, amplitude: Tensor, probe: Tensor) -> Tensor:
+    def forward(self, amplitude: Tensor, probe: Tensor, bad_pixels: Tensor | None) -> Tensor:
         """Complex patches (B, C, N, N) in model units from amplitudes (B, C, N, N) under the probe (N, N)."""
         with torch.no_grad():
             initial = back_projection(amplitude, probe)
-        patches: Tensor = self.generator(GeneratorInputs(amplitude, initial))
+        patches: Tensor = self.generator(GeneratorInputs(amplitude, initial, probe, bad_pixels))
         return patches

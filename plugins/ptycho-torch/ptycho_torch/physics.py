@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+from ptycho_host.physics.updates import DARK
+
 AXES = (-2, -1)
 
 
@@ -49,6 +51,23 @@ def back_projection(amplitude: Tensor, probe: Tensor) -> Tensor:
     update = centring_probe.conj() * exit_wave - uniform * intensity
     patches: Tensor = uniform + update / intensity.max()
     return patches
+
+
+def projection_update(
+    object_patches: Tensor, amplitude: Tensor, probe: Tensor, bad_pixels: Tensor | None = None
+) -> Tensor:
+    """What measured amplitudes (…, N, N) ask to be added to object patches (…, N, N).
+
+    The formula stands in `ptycho_host.physics.updates`. probe: (N, N). bad_pixels: (N, N), True where the wave is kept as it is.
+    """
+    centring_probe = _centring(probe)
+    wave = torch.fft.fft2(object_patches * centring_probe, norm="ortho")
+    missing = amplitude * (wave.abs().square() + DARK).rsqrt() - 1
+    if bad_pixels is not None:
+        missing = missing.masked_fill(bad_pixels, 0.0)
+    difference = torch.fft.ifft2(wave * missing, norm="ortho")
+    update: Tensor = centring_probe.conj() * difference / probe.abs().square().max()
+    return update
 
 
 def _centring(probe: Tensor) -> Tensor:

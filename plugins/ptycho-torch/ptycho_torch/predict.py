@@ -21,5 +21,5 @@ def predict_patches(
     batches = [groups[first : first + batch] for first in range(0, len(groups), batch)]
     for seen, amplitude in zip(batches, feed.stream(batches), strict=True):
         with torch.inference_mode(), own_threads(threads):
-            patches = network(amplitude, feed.probe)[:, 0].to(torch.complex64)
+            patches = network(amplitude, feed.probe, feed.bad_pixels)[:, 0].to(torch.complex64)
         yield PatchBatch(patches.cpu().numpy(), feed.scan.positions[seen[:, 0]])

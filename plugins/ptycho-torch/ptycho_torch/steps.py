@@ -78,7 +78,7 @@ class FabricSteps:
         """Add the gradients of groups (G, K), one of several `batches`; returns their loss."""
         seen = self._seen(groups)
         amplitude = next(self._upcoming)
-        patches = self.network(amplitude, self._feed.probe)
+        patches = self.network(amplitude, self._feed.probe, self._feed.bad_pixels)
         loss = self._objective.of_groups(patches, self._objective.measurement(amplitude, seen), groups)
         self._fabric.backward(loss / batches)
         return loss.detach()
@@ -92,14 +92,14 @@ class FabricSteps:
         """Mean loss of groups (V, C), each pattern by itself."""
         self.network.eval()
         amplitude = self._feed.amplitude(groups)
-        patches = self.network(amplitude, self._feed.probe)
+        patches = self.network(amplitude, self._feed.probe, self._feed.bad_pixels)
         return float(self._objective.of_patterns(patches, self._objective.measurement(amplitude, groups)))
 
     @torch.no_grad()
     def predicted_amplitudes(self, groups: Indices) -> NDArray[np.float32]:
         """Amplitudes (V, N, N) of the first pattern of each group (V, C)."""
         self.network.eval()
-        patches = self.network(self._feed.amplitude(groups), self._feed.probe)[:, 0]
+        patches = self.network(self._feed.amplitude(groups), self._feed.probe, self._feed.bad_pixels)[:, 0]
         amplitudes: NDArray[np.float32] = diffraction_amplitude(patches, self._feed.probe).cpu().numpy()
         return amplitudes
 

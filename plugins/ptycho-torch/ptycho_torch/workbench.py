@@ -89,7 +89,8 @@ class TorchWorkbench:
         return left, ClipReport(float(report.norm), float(report.clipped))
 
     def _inputs(self, inputs: GeneratorInputs) -> GeneratorInputs:
-        return GeneratorInputs(self._tensor(inputs.amplitude), self._tensor(inputs.initial))
+        given = (inputs.amplitude, inputs.initial, inputs.probe, inputs.bad_pixels)
+        return GeneratorInputs(*(None if array is None else self._tensor(array) for array in given))
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self.fabric.device)
