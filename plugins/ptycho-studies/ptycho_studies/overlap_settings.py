@@ -23,11 +23,11 @@ class OverlapSettings(StudySettings):
         "quick": {
             "doses": (1e3, 1e5),
             "generators": ("stable_hybrid", "baseline"),
-            "pixels": 64,
-            "size": 256,
-            "groups": 200,
-            "epochs": 5,
-            "batch_size": 4,
+            "pixels": 32,
+            "size": 128,
+            "groups": 120,
+            "epochs": 4,
+            "batch_size": 2,
             "narrow": True,
         },
     }
