@@ -80,7 +80,7 @@ class GridLines(LinesData):
             "segments": 155,  # as crowded as the large object
             "train_images": 1,
             "test_images": 1,
-            "epochs": 8,
+            "epochs": 6,
             "batch_size": 4,
             "narrow": True,
         },

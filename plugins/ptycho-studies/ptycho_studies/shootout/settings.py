@@ -27,7 +27,7 @@ class Shootout(LinesData):
             "test_images": 1,
             "depths": (4,),
             "seeds": (0, 1),
-            "epochs": 6,
+            "epochs": 5,
             "batch_size": 4,
             "narrow": True,
         },
