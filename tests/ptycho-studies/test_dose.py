@@ -101,7 +101,7 @@ def test_settings_that_do_not_hold_are_refused(tmp_path, host, changed, told):
 @pytest.mark.slow
 def test_a_small_study_on_a_raster(tmp_path, host):
     settings = DoseSettings(
-        doses=(1e6, 1e3),
+        doses=(1e5,),
         pixels=32,
         size=64,
         positions=36,
@@ -113,9 +113,7 @@ def test_a_small_study_on_a_raster(tmp_path, host):
         run_settings=("generator.width=4", "generator.modes=4", "generator.blocks=2", "engine.threads=1"),
     )
     result = dose(settings, tmp_path / "out", host=host)
-    assert [(row["dose"], row["loss"]) for row in result.rows] == [
-        ("1e6", "mae"), ("1e6", "poisson"), ("1e3", "mae"), ("1e3", "poisson"),
-    ]  # fmt: skip
+    assert [(row["dose"], row["loss"]) for row in result.rows] == [("1e5", "mae"), ("1e5", "poisson")]
     assert all(0 < row["amplitude_ssim"] <= 1 for row in result.rows)
     assert {path.name for path in result.files} >= {"dose.csv", "dose.json", "dose-amplitude.png", "dose-phase.png"}
     assert dose(settings, tmp_path / "out", host=host).rows == result.rows

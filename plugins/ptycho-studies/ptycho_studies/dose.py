@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ptycho_host import Host, Scan
 from ptycho_host.atomic import write_bytes
 from ptycho_host.contracts import Progress
 from ptycho_host.errors import InputError
 from ptycho_host.report.style import png
-from ptycho_studies.arms import Arm, failures, run_arms
+from ptycho_studies.arms import Arm, failures, none_trained, run_arms
 from ptycho_studies.dose_figure import DosePanel, dose_figure
 from ptycho_studies.dose_scans import LinesScan
 from ptycho_studies.dose_settings import DoseSettings
@@ -41,14 +40,18 @@ def dose(
 ) -> StudyResult:
     """Train with each loss at each dose, reconstruct a scan of another object, and show what came out.
 
-    Scans of one dose differ from those of another in their photons alone. Raises InputError before anything is written.
+    Scans of one dose differ from those of another in their photons alone. Raises InputError before anything is written,
+    RunFailedError when no training came to its end.
     """
     host, folder = host or Host.discover(), Path(out)
     _check(settings)
     arms, notes = installed(_arms(settings, folder), host)
-    open_folder(folder, "dose", _fixed(settings))
+    open_folder(folder, "dose", settings.of_the_data())
     tests = {photons: _scans(settings, photons, folder, host) for photons in settings.doses}
     runs = run_arms(arms, folder, workers=workers, host=host, progress=progress)
+    failed = failures(arms, folder)
+    if not runs:
+        raise none_trained(folder, failed)
     found = judged(runs, host)
     scores = {
         (photons, loss): found.get(_arm(settings, photons, loss, folder).place(folder))
@@ -61,12 +64,11 @@ def dose(
         if arm is not None
     ]
     tables = write_tables(folder, "dose", rows, {"study": "dose", "settings": settings.model_dump(mode="json")})
-    figures = _figures(settings, folder, tests, scores) if rows else ()
-    result = StudyResult(folder, tuple(rows), (*tables, *figures), failures(arms, folder), tuple(notes))
-    report = write_report(
-        result, "Dose", [_about(settings)], {str(path.relative_to(folder)): CAPTION for path in figures}
-    )
-    return replace(result, files=(report, *result.files))
+    figures = _figures(settings, folder, tests, scores)
+    result = StudyResult(folder, tuple(rows), (), failed, tuple(notes))
+    captions = {str(path.relative_to(folder)): CAPTION for path in figures}
+    report = write_report(result, "Dose", [_about(settings)], captions)
+    return replace(result, files=(report, *tables, *figures))
 
 
 def _about(settings: DoseSettings) -> str:
@@ -91,15 +93,6 @@ def _check(settings: DoseSettings) -> None:
         raise InputError(
             f"an object of {settings.size} px leaves no room to scan patterns of {settings.pixels} px; raise size."
         )
-
-
-def _fixed(settings: DoseSettings) -> dict[str, Any]:
-    """What the data depend on; the rest stands in the configuration of each arm."""
-    names = {
-        "pixels", "size", "darkest", "brightest", "phase", "positions", "test_groups", "grid_mode", "train_seed",
-        "test_seed",
-    }  # fmt: skip
-    return settings.model_dump(mode="json", include=names)
 
 
 def _arms(settings: DoseSettings, folder: Path) -> list[Arm]:

@@ -49,3 +49,11 @@ class DoseSettings(StudySettings):
     def patterns_a_group(self) -> int:
         """C = g squared."""
         return self.gridsize**2
+
+    def of_the_data(self) -> dict[str, Any]:
+        """The settings that the scans depend on, as plain values; doses have files of their own."""
+        training = {
+            "doses", "losses", "backend", "generator", "narrow", "gridsize", "groups", "neighbours", "epochs",
+            "batch_size", "run_settings", "seed",
+        }  # fmt: skip
+        return self.model_dump(mode="json", exclude=training)

@@ -11,7 +11,7 @@ from ptycho_host import Host
 from ptycho_host.atomic import write_bytes
 from ptycho_host.contracts import Progress
 from ptycho_host.report.style import png
-from ptycho_studies.arms import Arm, failures, run_arms
+from ptycho_studies.arms import Arm, failures, none_trained, run_arms
 from ptycho_studies.judging import judged
 from ptycho_studies.networks import arm_of, installed, network
 from ptycho_studies.overlap_figure import overlap_figure
@@ -68,7 +68,8 @@ def overlap(
     """Train each network at each dose and overlap on one side of a scan, and judge it on the other.
 
     Patterns stay on disk: a training holds no more than `settings.cache` of them. Arms whose network is not installed
-    are named in the result's notes and left out. Raises InputError before anything is written.
+    are named in the result's notes and left out. Raises InputError before anything is written, RunFailedError when no
+    training came to its end.
     """
     host, folder = host or Host.discover(), Path(out)
     arms = {case: _arm(settings, case, folder) for case in cases(settings)}
@@ -80,6 +81,9 @@ def overlap(
             scan = ScanHalves.named(folder, photons, asked).made(settings, photons, asked, host)
             measured[photons, asked] = {"measured_overlap": measured_overlap(scan), "training_patterns": scan.count}
     runs = run_arms(wanted, folder, workers=workers, host=host, progress=progress)
+    failed = failures(wanted, folder)
+    if not runs:
+        raise none_trained(folder, failed)
     found = judged(runs, host)
     rows: list[dict[str, Any]] = [
         {
@@ -95,12 +99,10 @@ def overlap(
     ]
     tables = write_tables(folder, "overlap", rows, {"study": "overlap", "settings": settings.model_dump(mode="json")})
     figure = folder / "figures" / "overlap.png"
-    if rows:
-        write_bytes(figure, png(overlap_figure(rows)))
-    files = (*tables, figure) if rows else tables
-    result = StudyResult(folder, tuple(rows), files, failures(wanted, folder), tuple(notes))
-    captions = {str(figure.relative_to(folder)): CAPTION} if rows else {}
-    return replace(result, files=(write_report(result, "Overlap", [_about(settings)], captions), *files))
+    write_bytes(figure, png(overlap_figure(rows)))
+    result = StudyResult(folder, tuple(rows), (), failed, tuple(notes))
+    report = write_report(result, "Overlap", [_about(settings)], {str(figure.relative_to(folder)): CAPTION})
+    return replace(result, files=(report, *tables, figure))
 
 
 def _about(settings: OverlapSettings) -> str:

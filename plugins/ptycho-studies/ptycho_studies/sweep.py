@@ -12,7 +12,7 @@ from ptycho_host.atomic import write_bytes
 from ptycho_host.contracts import Progress
 from ptycho_host.errors import InputError
 from ptycho_host.report.style import png
-from ptycho_studies.arms import Arm, failures, run_arms
+from ptycho_studies.arms import Arm, failures, none_trained, run_arms
 from ptycho_studies.judging import figures_of
 from ptycho_studies.parallel_coordinates import Column, parallel_coordinates
 from ptycho_studies.report import write_report
@@ -53,6 +53,9 @@ def sweep(
         _check(file, point, arm, host)
     open_folder(folder, "sweep", {})
     runs = {run.path: run for run in run_arms(arms, folder, workers=workers, host=host, progress=progress)}
+    failed = failures(arms, folder)
+    if not runs:
+        raise none_trained(folder, failed)
     rows = [_row(point, runs.get(arm.place(folder))) for point, arm in zip(points, arms, strict=True)]
     facts = {"study": "sweep", "settings": settings.model_dump(mode="json"), "base": dict(file.base)}
     files = write_tables(folder, "sweep", rows, facts)
@@ -62,7 +65,7 @@ def sweep(
         captions[FIGURE] = CAPTION
     chosen = "all combinations" if settings.random is None else f"{settings.random} combinations, seed {settings.seed},"
     about = [f"{chosen.capitalize()} of {', '.join(file.space)}, as `{settings.config}` says."]
-    result = StudyResult(folder, tuple(rows), (), failures(arms, folder))
+    result = StudyResult(folder, tuple(rows), (), failed)
     report = write_report(result, "Sweep", about, captions)
     return replace(result, files=(report, *files, *(folder / name for name in captions)))
 
