@@ -115,5 +115,5 @@ def test_a_small_study_on_a_raster(tmp_path, host):
     result = dose(settings, tmp_path / "out", host=host)
     assert [(row["dose"], row["loss"]) for row in result.rows] == [("1e5", "mae"), ("1e5", "poisson")]
     assert all(0 < row["amplitude_ssim"] <= 1 for row in result.rows)
-    assert {path.name for path in result.files} >= {"dose.csv", "dose.json", "dose-amplitude.png", "dose-phase.png"}
+    assert {path.name for path in result.files} >= {"table.csv", "metrics.json", "dose-amplitude.png", "dose-phase.png"}
     assert dose(settings, tmp_path / "out", host=host).rows == result.rows

@@ -170,7 +170,7 @@ def test_a_sweep_keeps_what_is_done_and_trains_what_is_new(tmp_path, host):
     assert first.read_bytes() == before
     assert [row["generator.width"] for row in result.rows] == [4, 8]
     assert result.rows[1]["parameters"] > result.rows[0]["parameters"]
-    with (folder / "sweep.csv").open() as file:
+    with (folder / "table.csv").open() as file:
         table = list(csv.DictReader(file))
     assert [float(line["phase_ssim"]) for line in table] == [row["phase_ssim"] for row in result.rows]
     assert (folder / "figures" / "parallel-coordinates.png").is_file()

@@ -63,7 +63,7 @@ def dose(
         for (photons, loss), arm in scores.items()
         if arm is not None
     ]
-    tables = write_tables(folder, "dose", rows, {"study": "dose", "settings": settings.model_dump(mode="json")})
+    tables = write_tables(folder, rows, {"study": "dose", "settings": settings.model_dump(mode="json")})
     figures = _figures(settings, folder, tests, scores)
     result = StudyResult(folder, tuple(rows), (), failed, tuple(notes))
     captions = {str(path.relative_to(folder)): CAPTION for path in figures}

@@ -97,7 +97,7 @@ def overlap(
         for case, arm in arms.items()
         if arm.place(folder) in found
     ]
-    tables = write_tables(folder, "overlap", rows, {"study": "overlap", "settings": settings.model_dump(mode="json")})
+    tables = write_tables(folder, rows, {"study": "overlap", "settings": settings.model_dump(mode="json")})
     figure = folder / "figures" / "overlap.png"
     write_bytes(figure, png(overlap_figure(rows)))
     result = StudyResult(folder, tuple(rows), (), failed, tuple(notes))

@@ -58,7 +58,7 @@ def sweep(
         raise none_trained(folder, failed)
     rows = [_row(point, runs.get(arm.place(folder))) for point, arm in zip(points, arms, strict=True)]
     facts = {"study": "sweep", "settings": settings.model_dump(mode="json"), "base": dict(file.base)}
-    files = write_tables(folder, "sweep", rows, facts)
+    files = write_tables(folder, rows, facts)
     captions: dict[str, str] = {}
     if len(runs) >= FEWEST_LINES:
         write_bytes(folder / FIGURE, png(_figure(points, rows)))

@@ -94,9 +94,9 @@ def averaged(rows: Sequence[Row], by: Sequence[str], values: Sequence[str], over
     return [{name: row[name] for name in row if any(line[name] is not None for line in table)} for row in table]
 
 
-def write_tables(folder: Path, name: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> tuple[Path, Path]:
-    """Write `name.csv` and `name.json`; the JSON has the `facts` (settings, machine) beside the `rows`."""
-    table, data = folder / f"{name}.csv", folder / f"{name}.json"
+def write_tables(folder: Path, rows: Sequence[Row], facts: Mapping[str, Any]) -> tuple[Path, Path]:
+    """Write `table.csv`, and `metrics.json`, which has the `facts` (settings, machine) beside the `rows`."""
+    table, data = folder / "table.csv", folder / "metrics.json"
     write_text(table, csv_text(rows))
     write_text(data, json.dumps({**facts, "rows": list(rows)}, indent=2, allow_nan=False) + "\n")
     return table, data
