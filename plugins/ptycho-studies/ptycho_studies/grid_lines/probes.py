@@ -28,8 +28,14 @@ MODES = {
     "pad_extrapolate": "smooth:{smoothing:g}|extrapolate:{pixels}",
 }
 """What the named ways are, as steps."""
-SHIPPED: dict[str, dict[str, Any]] = {"gold_balls": {"shape": "gold_balls"}, "disc": {"shape": "disc", "curvature": 0}}
+SHIPPED: dict[str, dict[str, Any]] = {
+    "defocused_disc": {"shape": "disc"},
+    "disc": {"shape": "disc", "curvature": 0},
+    "gold_balls": {"shape": "gold_balls"},
+}
 """Probes of the simulators, by the option of theirs that makes them."""
+STORED = 64
+"""Pixels a side of the published probe, and of what takes its place."""
 
 
 def make_probe(settings: LinesData, host: Host) -> Complex:
@@ -72,7 +78,8 @@ def run_steps(probe: Complex, steps: str) -> Complex:
 
 def _stored_probe(settings: LinesData, host: Host) -> Complex:
     if settings.probe in SHIPPED:
-        pixels = settings.pixels if settings.probe == "disc" else 64
+        # An ideal disc has the size of the pattern; others are brought to it, as a probe from a file is.
+        pixels = {"disc": settings.pixels, "defocused_disc": min(STORED, settings.pixels)}.get(settings.probe, STORED)
         options = {"size": 2 * pixels, "pixels": pixels, "probe": SHIPPED[settings.probe]}
         simulator = configure(host, "simulator", "lines", options).build()
         middle = np.full((1, 2), float(pixels))

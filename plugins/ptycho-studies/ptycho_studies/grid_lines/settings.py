@@ -26,9 +26,9 @@ class LinesData(StudySettings):
     photons: float = Field(1e9, gt=0, description="mean photons counted in a training pattern")
     phase: bool = Field(False, description="whether the objects have a phase")
     probe: str = Field(
-        "gold_balls",
-        description="gold_balls (measured, travels with ptycho-simulators), disc (ideal), or a file: .npy, or .npz "
-        "with probeGuess",
+        "defocused_disc",
+        description="defocused_disc, disc (ideal), gold_balls (measured, 11 px wide), or a file: .npy, or .npz with "
+        "probeGuess",
     )
     probe_scale: str = Field(
         "pad_preserve",

@@ -16,6 +16,7 @@ from ptycho_host.report.figures import frc_figure, png
 from ptycho_host.report.progress import SilentProgress
 from ptycho_studies.arms import Arm, failures, none_trained, run_arms
 from ptycho_studies.grid_lines.figures import compare_figure, error_figure
+from ptycho_studies.grid_lines.probes import SHIPPED
 from ptycho_studies.grid_lines.scans import DataFiles, data_files, files_in
 from ptycho_studies.grid_lines.scores import SCORES, Judged, judge_all
 from ptycho_studies.grid_lines.settings import GridLines
@@ -87,8 +88,8 @@ def _summary(judged: Sequence[Judged]) -> list[Row]:
 
 def _remarks(settings: GridLines) -> list[str]:
     remarks = []
-    if settings.probe == "gold_balls":
-        remarks.append("Probe: the measured gold-balls probe that ships; name a file with --probe to take another.")
+    if settings.probe in SHIPPED:
+        remarks.append(f"Probe: {settings.probe}. The published one may not be passed on; name a file with --probe.")
     if not settings.phase:
         remarks.append("The objects have no phase, so scores of the phase but its error are not defined.")
     if settings.train_images > 1:
