@@ -4,7 +4,6 @@ FOLDER/in holds a scan. What was seen goes to FOLDER/seen.json and FOLDER/window
 """
 
 import json
-import logging
 import shutil
 import sys
 from dataclasses import replace
@@ -16,35 +15,10 @@ from ptychodus.api.io import load_diffraction_data, load_product
 from ptychodus.api.object import Object, ObjectCenter
 from ptychodus.api.probe import ProbeSequence
 from ptychodus.api.reconstruct import ReconstructInput
-from ptychodus.model import ModelCore
+from window import work_at_the_window
 
 from ptycho_host.contracts import Reconstruction
 from ptycho_ptychodus.in_ptychodus.conversion import product_of, scan_of, what_is_used
-
-
-def window(folder: Path) -> dict[str, object]:
-    """Ptychodus's window with our panel in it; and training data as `Export Training Data` writes them."""
-    from ptychodus.controller import ControllerCore
-    from ptychodus.view import ViewCore
-    from PyQt5.QtWidgets import QApplication, QLabel
-
-    with ModelCore(folder / "in" / "settings.ini", log_level=logging.INFO) as model:
-        application = QApplication([])
-        view = ViewCore(is_developer_mode_enabled=False)
-        controller = ControllerCore(model, view)
-        dataset = model.workflow_api.load_assembled_diffraction_data(folder / "in" / "diffraction.h5")
-        product = model.workflow_api.load_product(folder / "in" / "product.h5", diffraction=dataset)
-        for name in ("exported.h5", "exported.npz"):
-            product.export_training_data(folder / name)
-        view.processing_action.trigger()
-        view.resize(1200, 760)
-        view.show()
-        model.run_tasks()
-        application.processEvents()
-        view.grab().save(str(folder / "window.png"))
-        labels = [label.text() for label in view.processing_view.findChildren(QLabel)]
-        del controller
-        return {"reconstructors": [*model.processing_core.processing_api.available_reconstructors()], "labels": labels}
 
 
 def batch(action: str, source: Path, out: Path) -> int:
@@ -84,7 +58,7 @@ def awkward(folder: Path) -> dict[str, object]:
 
 def everything(folder: Path) -> None:
     """All of it, in the order of a working day."""
-    seen = window(folder)
+    seen = work_at_the_window(folder)
     seen["untrained"] = batch("reconstruct", folder / "in", folder / "untrained")
     seen["train"] = batch("train", folder / "in", folder / "trained")
     shutil.copy(folder / "trained" / "model.ptycho", folder / "in")

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ptycho_host.data.embedded import siemens_star
 from ptycho_host.metrics.diffraction import diffraction_agreement
+from ptycho_host.runs.product import read_product
 from ptycho_host.workflows.run import Run
 from ptycho_ptychodus.export import ExportReader
 from ptycho_ptychodus.training import TrainingReader
@@ -99,7 +100,7 @@ def test_nothing_in_our_files_is_warned_of(log):
 
 
 def test_exported_training_data_are_the_same_scan(folder, scan):
-    for reader, name in ((TrainingReader, "exported.h5"), (ExportReader, "exported.npz")):
+    for reader, name in ((TrainingReader, "training/exported.h5"), (ExportReader, "exported.npz")):
         exported = reader().read(folder / name)
         np.testing.assert_array_equal(exported.batch(slice(None)), scan.batch(slice(None)))
         np.testing.assert_allclose(exported.positions, scan.positions, rtol=0, atol=1e-9)
@@ -117,9 +118,31 @@ def test_modes_layers_and_patches_outside_the_object_are_taken(seen):
     ]
 
 
-def test_the_window_shows_our_panel(folder, seen):
-    wanted = {"Epochs:", "Learning Rate:", "Loss:", "Further Settings:", "Stitcher:", "Device:", "Probe Mode:"}
-    assert wanted <= set(seen["labels"])
+def test_settings_are_typed_and_chosen_in_the_panel(seen):
+    assert {"Epochs:", "Further Settings:", "Stitcher:"} <= set(seen["labels"])
     assert "ptycho-host not found!" not in seen["labels"]
+    assert seen["settings"] == {
+        "epochs": "2", "batch_size": "8", "learning_rate": "0.002", "loss": "mae", "clip": "agc", "seed": "4",
+        "stitch": "overlap", "device": "cpu", "probe_mode": "0",
+        "further_settings": "generator.width=8 engine.threads=1",
+    }  # fmt: skip
+
+
+def test_the_buttons_train_and_infer(folder, seen, scan):
+    # Without a model there is nothing to infer with; as soon as one is trained there is.
+    assert (seen["before"]["Infer"], seen["trained"]["Infer"]) == (False, True)
+    run = Run.open(folder / "training" / "run")
+    assert (run.config.train.epochs, run.config.train.batch_size, run.config.train.learning_rate) == (2, 8, 0.002)
+    assert (run.config.clip.name, run.config.stitch.name, run.config.seed) == ("agc", "overlap", 4)
+    assert run.bundle.generator.options.width == 8
+    assert seen["epochs"] == 2
+    assert all(f"ptycho-host: epoch {report.epoch}: loss {report.training_loss:.5g}" in seen["log"]
+               for report in run.history)  # fmt: skip
+    assert seen["products"][-1] == "siemens_star_ptycho-host_stable_hybrid"
+    inferred = read_product(folder / "inferred.h5").object
+    assert inferred.shape == scan.canvas_shape()
+    assert diffraction_agreement(inferred, scan).correlation >= 0.97
+    with h5py.File(folder / "inferred.h5") as file:
+        assert file["loss_values"][()].tolist() == [report.training_loss for report in run.history]
     with Image.open(folder / "window.png") as picture:
         assert min(picture.size) >= 760

@@ -71,10 +71,12 @@ def _library(arguments: dict[str, Any]) -> list[Any]:
 
 def _panel(arguments: dict[str, Any]) -> list[Any]:
     from ptycho_ptychodus.in_ptychodus.library import HostLibrary
-    from ptycho_ptychodus.in_ptychodus.panel import PanelFactory
+    from ptycho_ptychodus.in_ptychodus.panel import ModelWatch, PanelFactory
 
+    algorithm = arguments["algorithm_parameter"]
+    ModelWatch(algorithm, arguments["processing_api"].task_monitor)
     # Nothing public leads from the controller's arguments to the libraries.
-    libraries = arguments["algorithm_parameter"]._libraries
+    libraries = algorithm._libraries
     return [PanelFactory(library) for library in libraries if isinstance(library, HostLibrary)]
 
 

@@ -12,7 +12,6 @@ from ptychodus.api.reconstruct import (
     Reconstructor,
     ReconstructorLibrary,
     ReconstructOutput,
-    TrainOutput,
 )
 from ptychodus.api.settings import SettingsRegistry
 from ptychodus.model.processing.subprocess_reconstructor import SubprocessReconstructor
@@ -50,11 +49,12 @@ class HostReconstructor(SubprocessReconstructor):  # type: ignore[misc]
     def __init__(self, name: str, generator: Registration, settings: HostSettings) -> None:
         self._settings = settings
         self._generator = generator
-        self._goal = settings.epochs.get_value()
+        self._passes: int | None = None
         super().__init__(
             name=name,
             reconstruct_entry_point=f"{CHILD}:reconstruct",
-            progress_goal_fn=lambda: self._goal,
+            # Ptychodus asks before it says what is to be done.
+            progress_goal_fn=lambda: self._passes or settings.epochs.get_value(),
             build_reconstruct_payload=self._reconstruct_request,
             is_trainable=True,
             train_entry_point=f"{CHILD}:train",
@@ -67,13 +67,11 @@ class HostReconstructor(SubprocessReconstructor):  # type: ignore[misc]
 
     def reconstruct(self, parameters: ReconstructInput) -> Iterator[ReconstructOutput]:
         """One pass over all patterns: a single product."""
-        self._goal = 1
-        yield from super().reconstruct(parameters)
-
-    def train(self, input_path: Path, output_path: Path) -> Iterator[TrainOutput]:
-        """One output an epoch, with all losses so far."""
-        self._goal = self._settings.epochs.get_value()
-        yield from super().train(input_path, output_path)
+        self._passes = 1
+        try:
+            yield from super().reconstruct(parameters)
+        finally:
+            self._passes = None
 
     def _reconstruct_request(self, parameters: ReconstructInput, model: Path | None) -> ReconstructRequest:
         if model is None:

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from ptychodus.api.observer import Observable, Observer
 from ptychodus.controller.parameters import ParameterViewBuilder
 from ptychodus.controller.processing import ReconstructorViewControllerFactory
+from ptychodus.model.processing import ProcessingAlgorithmParameter, ProcessingTaskMonitor
 from PyQt5.QtWidgets import QWidget
 
 from ptycho_host import Host
-from ptycho_ptychodus.in_ptychodus.library import HostLibrary
+from ptycho_ptychodus.in_ptychodus.library import HostLibrary, HostReconstructor
 
 DEVICES = ("auto", "cpu", "cuda")
 SUITING = "0: what suits the generator"
+
+
+class ModelWatch(Observer):  # type: ignore[misc]
+    """Lets the window see, when work ends, that a model has been trained.
+
+    Ptychodus itself looks for one only when another algorithm is chosen: until then *Infer* could not be clicked.
+    """
+
+    def __init__(self, algorithm: ProcessingAlgorithmParameter, monitor: ProcessingTaskMonitor) -> None:
+        super().__init__()
+        self._algorithm = algorithm
+        self._monitor = monitor
+        monitor.add_observer(self)
+
+    def _update(self, observable: Observable) -> None:
+        ours = isinstance(self._algorithm.get_current_reconstructor(), HostReconstructor)
+        if ours and not self._monitor.is_processing:
+            self._algorithm.notify_observers()
 
 
 class PanelFactory(ReconstructorViewControllerFactory):  # type: ignore[misc]
