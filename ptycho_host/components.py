@@ -43,6 +43,10 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "target": (lambda value: isinstance(value, str) and all(value.partition(":")[::2]), "'module:attribute'"),
     "backend": (lambda value: value is None or _is_name(value), "the name of a tensor library, or None"),
     "scope": (lambda value: value in ("pattern", "scan"), "'pattern' or 'scan'"),
+    "scopes": (
+        lambda value: isinstance(value, tuple) and bool(value) and set(value) <= {"pattern", "scan"},
+        "a tuple such as ('pattern', 'scan')",
+    ),
     "training": (
         lambda value: isinstance(value, Mapping) and all(isinstance(name, str) for name in value),
         "a table such as {'learning_rate': 5e-4}",
@@ -107,8 +111,9 @@ class Refiner(Component):
 
 @dataclass(frozen=True, slots=True)
 class Engine(Component):
-    """Trains generators and predicts patches on one tensor library, named by `backend`."""
+    """Trains generators of some `scopes` and predicts patches on one tensor library, named by `backend`."""
 
+    scopes: tuple[str, ...] = ("pattern",)
     kind: ClassVar[str] = "engine"
 
 

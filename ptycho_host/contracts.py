@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,8 +61,37 @@ class GeneratorInputs:
     bad_pixels: Tensor = None
 
 
-ObjectNetwork: TypeAlias = Callable[[GeneratorInputs], Tensor]
-"""What a generator factory returns: a torch.nn.Module or keras.Model whose call gives (B, C, N, N) complex patches."""
+class RegionInputs(Protocol):
+    """What a generator of scope "scan" sees: G regions of K neighbouring patterns, a canvas each, in model units."""
+
+    @property
+    def amplitude(self) -> Tensor:
+        """(G, K, N, N) real, measured amplitudes."""
+        ...
+
+    @property
+    def initial(self) -> Tensor:
+        """(G, H, W) complex, the back-projections of all patterns merged; 1 where no light falls."""
+        ...
+
+    @property
+    def light(self) -> Tensor:
+        """(G, H, W) real, sum of |P|^2 over the patterns, in units of the probe's largest intensity."""
+        ...
+
+    def update(self, canvas: Tensor) -> Tensor:
+        """What all patterns together ask to be added to an object (G, H, W) complex: one parallel projection.
+
+        Sum P* (psi' - psi) over the light, with psi' the exit wave that has the measured moduli; differentiable.
+        """
+        ...
+
+
+ObjectNetwork: TypeAlias = Callable[[GeneratorInputs], Tensor] | Callable[[RegionInputs], Tensor]
+"""What a generator factory returns: a torch.nn.Module or keras.Model.
+
+Its call gives complex patches (B, C, N, N) or, of scope "scan", complex canvases (G, H, W) of any size.
+"""
 
 
 # --- losses ----------------------------------------------------------------------------------------------------
@@ -317,6 +346,7 @@ class TrainingProblem:
     scale: converts amplitudes, probe and object to model units.
     supervised: whether true patches must be cut and handed to the losses.
     channels: C, patterns of a group that the generator sees at once; 1 unless `data.gridsize` asks for more.
+    scope: the generator's; of "scan", groups are regions that it makes one object of.
     """
 
     scan: Scan
@@ -327,6 +357,7 @@ class TrainingProblem:
     seed: int
     supervised: bool = False
     channels: int = 1
+    scope: Literal["pattern", "scan"] = "pattern"
 
     @property
     def shape(self) -> PatchShape:

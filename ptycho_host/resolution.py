@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import ValidationError
 
-from ptycho_host.components import Generator, Loss
+from ptycho_host.components import Engine, Generator, Loss
 from ptycho_host.config import ComponentChoice, RunConfig, TrainOptions
 from ptycho_host.configured import ConfiguredComponent, configure
 from ptycho_host.contracts import WeightedLoss
@@ -14,6 +15,9 @@ from ptycho_host.errors import BackendError, BrokenComponentError, ConfigError, 
 from ptycho_host.loss_terms import parse_terms, term_options
 from ptycho_host.options import describe_problems
 from ptycho_host.plugins import Host, Registration
+
+SCOPES = {"pattern": "single patterns or groups", "scan": "whole scans"}
+"""What generators of each scope work on, for sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,11 @@ class Components:
     simulator: ConfiguredComponent | None
 
     @property
+    def scope(self) -> Literal["pattern", "scan"]:
+        """Whether the generator sees groups of patterns or whole regions of the scan."""
+        return scope_of(self.generator)
+
+    @property
     def supervised(self) -> bool:
         """Whether a loss needs the true object."""
         return any(isinstance(loss.component, Loss) and loss.component.supervised for _, loss in self.losses)
@@ -40,6 +49,11 @@ class Components:
     def build_losses(self) -> tuple[WeightedLoss, ...]:
         """The loss functions with their weights."""
         return tuple(WeightedLoss(loss.component.name, weight, loss.build()) for weight, loss in self.losses)
+
+
+def scope_of(generator: ConfiguredComponent) -> Literal["pattern", "scan"]:
+    """The scope that the generator's descriptor states."""
+    return generator.component.scope if isinstance(generator.component, Generator) else "pattern"
 
 
 def resolve_components(host: Host, config: RunConfig) -> Components:
@@ -61,14 +75,22 @@ def resolve_components(host: Host, config: RunConfig) -> Components:
         return configure(host, kind, choice.name, choice.options, backend)
 
     generator = chosen("generator", config.generator)
-    if isinstance(generator.component, Generator) and generator.component.scope != "pattern":
+    engine = configure_engine(host, config.engine, backend)
+    scope = scope_of(generator)
+    scopes = engine.component.scopes if isinstance(engine.component, Engine) else ("pattern",)
+    if scope not in scopes:
         raise ConfigError(
-            f"generator '{config.generator.name}' works on whole scans, which no installed engine trains yet; "
-            "choose one of scope 'pattern'."
+            f"generator '{config.generator.name}' works on {SCOPES[scope]}, which engine '{engine.component.name}' "
+            f"does not train; choose one that works on {' or '.join(SCOPES[known] for known in scopes)}."
+        )
+    if scope == "scan" and config.data.gridsize > 1:
+        raise ConfigError(
+            f"generator '{config.generator.name}' works on whole scans and sees all patterns of a region at once; set "
+            "data.gridsize=1, and train.group_size for the size of its regions."
         )
     return Components(
         backend=backend,
-        engine=configure_engine(host, config.engine, backend),
+        engine=engine,
         generator=generator,
         losses=tuple((weight, configure(host, "loss", name, options[name], backend)) for weight, name in terms),
         clipper=chosen("clipper", config.clip),

@@ -72,6 +72,7 @@ SPECIFIC: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("generator", "uno"): NARROW,
     ("generator", "unrolled"): NARROW,
+    ("generator", "unrolled_scan"): {"options": {"width": 6, "levels": 2, "iterations": 4, "tracked": 2}},
 }
 
 

@@ -60,4 +60,12 @@ def ptycho_generators() -> Sequence[Generator]:
             summary="Projection updates, each corrected by a small stable_hybrid: for objects of any class.",
             target="ptycho_contrib_fno.unrolled:build",
         ),
+        Generator(
+            "unrolled_scan",
+            backend="torch",
+            scope="scan",
+            summary="Projections of all patterns together, each corrected by a U-Net on the object's canvas.",
+            target="ptycho_contrib_fno.unrolled_scan:build",
+            training={"grouping": "nearest", "group_size": 36, "batch_size": 36, "learning_rate": 1e-3},
+        ),
     ]

@@ -41,11 +41,14 @@ class GroupSampler:
     def for_problem(cls, problem: TrainingProblem) -> GroupSampler:
         """Groups as the options of the problem ask; a generator of several channels sees whole groups.
 
+        Groups that are merged must overlap; regions, for a generator of whole scans, may be as wide as they come.
+
         Raises InputError when what they ask for cannot be had, among it groups of overlapping patterns for such a
         generator.
         """
         options, channels = problem.options, problem.channels
-        together = options.group_size if options.group_weight > 0 else 1
+        regions = problem.scope == "scan"
+        together = options.group_size if options.group_weight > 0 or regions else 1
         size = channels if channels > 1 else min(together, len(problem.training))
         if size <= len(problem.training):
             _check(options, size, len(problem.training))
@@ -55,7 +58,7 @@ class GroupSampler:
                 problem.training,
                 size,
                 _arrangement(grouping_facts(options, size), diameter),
-                diameter,
+                math.inf if regions else diameter,
                 problem.seed,
                 options.n_groups,
             )
@@ -77,7 +80,7 @@ class GroupSampler:
         seed: int,
         count: int | None = None,
     ) -> GroupSampler:
-        """Groups that reach no farther than a probe's `diameter`, nor than the arrangement makes them.
+        """Groups that reach no farther than a probe's `diameter` (infinite: any), nor than the arrangement makes them.
 
         `count` groups an epoch, or as many as hold each pattern once. Where none of the first epoch reaches no
         farther (one pattern, or a scan without overlap) every pattern becomes a group of its own.

@@ -208,6 +208,7 @@ def _problem(config: RunConfig, components: Components, scan: Scan, processes: P
         seed=config.seed,
         supervised=components.supervised,
         channels=data.gridsize**2,
+        scope=components.scope,
     )
     # Engines draw groups in this way: what they would refuse is refused before anything is written.
     sampler = GroupSampler.for_problem(problem)

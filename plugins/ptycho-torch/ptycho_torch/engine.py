@@ -17,6 +17,7 @@ from ptycho_host.contracts import Bundle, PatchBatch, RunContext, TrainingCompon
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
 from ptycho_host.processes import Processes
+from ptycho_host.resolution import scope_of
 from ptycho_host.training.loop import TrainingLoop
 from ptycho_host.training.sampling import GroupSampler, prediction_groups
 from ptycho_host.training.state import TrainingState
@@ -26,13 +27,18 @@ from ptycho_torch.isolation import own_randomness, own_threads
 from ptycho_torch.objective import Objective
 from ptycho_torch.optimisation import build_optimiser
 from ptycho_torch.patterns import PatternFeed, PatternNetwork
-from ptycho_torch.predict import predict_patches
+from ptycho_torch.predict import predict_patches, predict_regions
+from ptycho_torch.regions import RegionNetwork
 from ptycho_torch.state import load_weights
 from ptycho_torch.steps import FabricSteps
 from ptycho_torch.workbench import TorchWorkbench
 
 ON_CPU, ON_GPU = 8, 256
 """Patterns a prediction step. On CPUs the memory of large batches takes longer to get than to compute with."""
+IN_A_REGION = 512
+"""Patterns that a generator of whole scans is asked for at a time, besides those around them that it sees too."""
+NETWORKS = {"pattern": PatternNetwork, "scan": RegionNetwork}
+"""What surrounds a generator of each scope."""
 PATIENCE = timedelta(days=1)
 """How long processes wait for the first one, which measures and refines alone."""
 
@@ -67,13 +73,15 @@ class FabricEngine:
         Raises BundleError when bundle and scan misfit.
         """
         groups = prediction_groups(bundle, scan)[share]
-        fabric = self._alone()
-        batch = self.prediction_batch or (ON_CPU if fabric.device.type == "cpu" else ON_GPU)
+        fabric, scope = self._alone(), scope_of(bundle.generator)
         with own_randomness(0, fabric.device):
             generator = bundle.generator.build(bundle.shape)
         load_weights(generator, bundle.weights)
-        network = fabric.setup_module(PatternNetwork(generator))
+        network = fabric.setup_module(NETWORKS[scope](generator))
         feed = PatternFeed(scan, bundle.scale.for_probe(scan.probe), fabric.device)
+        if scope == "scan":
+            return predict_regions(network, feed, groups[:, 0], self.prediction_batch or IN_A_REGION, self.threads)
+        batch = self.prediction_batch or (ON_CPU if fabric.device.type == "cpu" else ON_GPU)
         return predict_patches(network, feed, groups, batch, self.threads)
 
     def workbench(self) -> TorchWorkbench:
@@ -128,7 +136,12 @@ def build(
     ] = None,
     threads: Annotated[int | None, Field(ge=1, description="CPU threads; none leaves it to Torch")] = None,
     prediction_batch: Annotated[
-        int | None, Field(ge=1, description=f"patterns a prediction step; none: {ON_CPU} on CPUs, {ON_GPU} on GPUs")
+        int | None,
+        Field(
+            ge=1,
+            description=f"patterns a prediction step; none: {ON_CPU} on CPUs, {ON_GPU} on GPUs, of whole "
+            f"regions {IN_A_REGION}",
+        ),
     ] = None,
 ) -> FabricEngine:
     """The Torch engine with the given devices and precision."""
@@ -141,14 +154,18 @@ def _prepare(fabric: Fabric, problem: TrainingProblem, components: TrainingCompo
     generator = components.generator.build(problem.shape)
     feed = PatternFeed(scan, problem.scale, fabric.device)
     sampler = GroupSampler.for_problem(problem)
-    merger = None
-    if sampler.size > 1 and options.group_weight > 0:
+    merger, seen_at_once = None, problem.channels
+    if problem.scope == "scan":
+        seen_at_once = sampler.size
+    elif sampler.size > 1 and options.group_weight > 0:
         merger = GroupMerger(feed.probe, scan.positions, sampler.reach)
     elif options.group_size > 1 and options.group_weight > 0:
         run.progress.note("no patterns overlap, so every pattern is trained by itself")
-    network, optimiser = fabric.setup(PatternNetwork(generator), build_optimiser(generator.parameters(), options))
+    network, optimiser = fabric.setup(
+        NETWORKS[problem.scope](generator), build_optimiser(generator.parameters(), options)
+    )
     objective = Objective(components.losses, feed, options, merger, supervised=problem.supervised)
-    steps = FabricSteps(fabric, generator, network, optimiser, feed, objective, components.clip, problem.channels)
+    steps = FabricSteps(fabric, generator, network, optimiser, feed, objective, components.clip, seen_at_once)
     state, processes = TrainingState(problem.seed), processes_of(fabric)
     loop = TrainingLoop(problem, components.generator, steps, sampler, run, state, processes)
     if run.resume:

@@ -45,8 +45,13 @@ class PatternNetwork(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, amplitude: Tensor, probe: Tensor, bad_pixels: Tensor | None) -> Tensor:
-        """Complex patches (B, C, N, N) in model units from amplitudes (B, C, N, N) under the probe (N, N)."""
+    def forward(
+        self, amplitude: Tensor, probe: Tensor, bad_pixels: Tensor | None, positions: NDArray[np.float64]
+    ) -> Tensor:
+        """Complex patches (B, C, N, N) in model units from amplitudes (B, C, N, N) under the probe (N, N).
+
+        Where they lie, `positions` (B, C, 2), makes no difference.
+        """
         with torch.no_grad():
             initial = back_projection(amplitude, probe)
         patches: Tensor = self.generator(GeneratorInputs(amplitude, initial, probe, bad_pixels))

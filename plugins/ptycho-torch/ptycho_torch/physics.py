@@ -58,7 +58,7 @@ def projection_update(
 ) -> Tensor:
     """What measured amplitudes (…, N, N) ask to be added to object patches (…, N, N).
 
-    The formula stands in `ptycho_host.physics.updates`. probe: (N, N). bad_pixels: (N, N), True where the wave is kept as it is.
+    The formula stands in `ptycho_host.physics.updates`. At `bad_pixels` (N, N) the wave is kept as it is.
     """
     centring_probe = _centring(probe)
     wave = torch.fft.fft2(object_patches * centring_probe, norm="ortho")

@@ -15,5 +15,6 @@ def ptycho_engines() -> list[Engine]:
             backend="torch",
             summary="PyTorch on Lightning Fabric: CPUs, GPUs, several of them.",
             target="ptycho_torch.engine:build",
+            scopes=("pattern", "scan"),
         )
     ]

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from ptycho_host.contracts import PatchBatch
+from ptycho_host.physics.illumination import probe_diameter
 from ptycho_torch.isolation import own_threads
 from ptycho_torch.patterns import PatternFeed
 
@@ -21,5 +23,33 @@ def predict_patches(
     batches = [groups[first : first + batch] for first in range(0, len(groups), batch)]
     for seen, amplitude in zip(batches, feed.stream(batches), strict=True):
         with torch.inference_mode(), own_threads(threads):
-            patches = network(amplitude, feed.probe, feed.bad_pixels)[:, 0].to(torch.complex64)
+            patches = network(amplitude, feed.probe, feed.bad_pixels, feed.scan.positions[seen])[:, 0].to(
+                torch.complex64
+            )
         yield PatchBatch(patches.cpu().numpy(), feed.scan.positions[seen[:, 0]])
+
+
+def predict_regions(
+    network: torch.nn.Module, feed: PatternFeed, patterns: NDArray[np.int64], size: int, threads: int | None
+) -> Iterator[PatchBatch]:
+    """Patches in model units of `patterns` (M,), cut from regions of `size` of them and those within a probe's reach.
+
+    Memory is that of a region, whatever the length of the scan.
+    """
+    network.eval()
+    scan = feed.scan
+    tree = cKDTree(scan.positions)
+    asked = [patterns[first : first + size] for first in range(0, len(patterns), size)]
+    regions = [_with_surroundings(tree, part, probe_diameter(scan.probe)) for part in asked]
+    for part, region, amplitude in zip(asked, regions, feed.stream(regions), strict=True):
+        with torch.inference_mode(), own_threads(threads):
+            made = network(amplitude, feed.probe, feed.bad_pixels, scan.positions[region])
+            patches = made[0, : len(part)].to(torch.complex64)
+        yield PatchBatch(patches.cpu().numpy(), scan.positions[part])
+
+
+def _with_surroundings(tree: cKDTree, patterns: NDArray[np.int64], distance: float) -> NDArray[np.int64]:
+    """One group (1, K): the patterns, then all others not farther than `distance` from one of them."""
+    near = tree.query_ball_point(tree.data[patterns], distance, return_sorted=False)
+    around = np.setdiff1d(np.concatenate(near), patterns).astype(np.int64)
+    return np.concatenate([patterns, around])[None]

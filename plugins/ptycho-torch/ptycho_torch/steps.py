@@ -78,10 +78,16 @@ class FabricSteps:
         """Add the gradients of groups (G, K), one of several `batches`; returns their loss."""
         seen = self._seen(groups)
         amplitude = next(self._upcoming)
-        patches = self.network(amplitude, self._feed.probe, self._feed.bad_pixels)
+        patches = self._patches(amplitude, seen)
         loss = self._objective.of_groups(patches, self._objective.measurement(amplitude, seen), groups)
         self._fabric.backward(loss / batches)
         return loss.detach()
+
+    def _patches(self, amplitude: torch.Tensor, seen: Indices) -> torch.Tensor:
+        """What the network makes of amplitudes (B, C, N, N) of the patterns `seen` (B, C)."""
+        feed = self._feed
+        patches: torch.Tensor = self.network(amplitude, feed.probe, feed.bad_pixels, feed.scan.positions[seen])
+        return patches
 
     def _seen(self, groups: Indices) -> Indices:
         """Patterns of groups (G, K) as the generator sees them, (G·K/C, C)."""
@@ -92,14 +98,14 @@ class FabricSteps:
         """Mean loss of groups (V, C), each pattern by itself."""
         self.network.eval()
         amplitude = self._feed.amplitude(groups)
-        patches = self.network(amplitude, self._feed.probe, self._feed.bad_pixels)
+        patches = self._patches(amplitude, groups)
         return float(self._objective.of_patterns(patches, self._objective.measurement(amplitude, groups)))
 
     @torch.no_grad()
     def predicted_amplitudes(self, groups: Indices) -> NDArray[np.float32]:
         """Amplitudes (V, N, N) of the first pattern of each group (V, C)."""
         self.network.eval()
-        patches = self.network(self._feed.amplitude(groups), self._feed.probe, self._feed.bad_pixels)[:, 0]
+        patches = self._patches(self._feed.amplitude(groups), groups)[:, 0]
         amplitudes: NDArray[np.float32] = diffraction_amplitude(patches, self._feed.probe).cpu().numpy()
         return amplitudes
 

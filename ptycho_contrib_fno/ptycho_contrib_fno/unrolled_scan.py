@@ -1,0 +1,127 @@
+"""Generator `unrolled_scan`: phase retrieval of whole scans, with a network on the canvas that corrects the object."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ptycho_contrib_fno.levels import Decoder, Level, descend, downsample
+from ptycho_contrib_fno.options import Width
+from ptycho_host.contracts import PatchShape, RegionInputs
+
+IMAGES = 5
+"""What the network sees besides its memory: object and update, two images each, and the light."""
+STEM = 2
+"""Pixels a side that one feature pixel stands for at the finest level."""
+SMALLEST = 1e-6
+"""Root mean square of an update, in model units, below which there is nothing to go by."""
+
+
+class CanvasBlock(nn.Module):
+    """y = x + gamma conv3x3(GELU(conv3x3(norm(x)))), with gamma 1e-3 for each channel at the start.
+
+    The norm is over the channels of a pixel, so that canvases of all sizes are treated alike. (G, channels, H, W) to
+    the same. Layer norm: Ba et al., arXiv:1607.06450; gamma: Touvron et al., ICCV 2021, section 2.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.gamma = nn.Parameter(torch.full((channels, 1, 1), 1e-3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features with the block's update added."""
+        variance, mean = torch.var_mean(x, dim=1, keepdim=True, correction=0)
+        update: Tensor = self.second(F.gelu(self.first((x - mean) * (variance + 1e-5).rsqrt())))
+        return x + self.gamma * update
+
+
+class CanvasNetwork(nn.Module):
+    """A U-Net for canvases of any size: (G, images, H, W) to (G, made, H, W), zero until it is trained."""
+
+    def __init__(self, images: int, made: int, width: int, levels: int) -> None:
+        super().__init__()
+        # Sizes are those of the canvas; levels only tell the channels here.
+        self.plan = [Level(width * 2**level, 0) for level in range(levels)]
+        self.lifter = nn.Conv2d(images * STEM**2, width, 3, padding=1)
+        self.encoder = nn.ModuleList(CanvasBlock(level.channels) for level in self.plan[:-1])
+        self.down = nn.ModuleList(downsample(fine, coarse) for fine, coarse in pairwise(self.plan))
+        self.bottom = nn.Sequential(*(CanvasBlock(self.plan[-1].channels) for _ in range(2)))
+        self.decoder = Decoder(self.plan, "transposed")
+        self.head = nn.Conv2d(width, made * STEM**2, 1)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """What it makes of the images."""
+        height, width = images.shape[-2:]
+        multiple = STEM * 2 ** (len(self.plan) - 1)
+        padded = F.pad(images, (0, -width % multiple, 0, -height % multiple))
+        features, set_aside = descend(self.lifter(F.pixel_unshuffle(padded, STEM)), self.encoder, self.down)
+        made = F.pixel_shuffle(self.head(self.decoder(self.bottom(features), set_aside)), STEM)
+        return made[..., :height, :width].float()
+
+
+class UnrolledScan(nn.Module):
+    """O_k+1 = O_k + U_k + s_k l f(O_k, U_k / s_k, l, M_k) and M_k+1 = tanh g(the same), from the back-projections.
+
+    U_k is the parallel projection update of all patterns, s_k its root mean square where light falls, l the light from
+    0 to 1, M_k the memory; f and g are one network, the same in all iterations. What the network adds scales with what
+    the patterns still ask for: it ends where they are explained, and iterations early and late look alike to it.
+
+    In training the first iterations, a random number of them, are not remembered, so that the network learns to go on
+    from its own results, however many iterations there are.
+    """
+
+    def __init__(self, network: CanvasNetwork, iterations: int, tracked: int, memory: int) -> None:
+        super().__init__()
+        self.network = network
+        self.iterations = iterations
+        self.tracked = min(tracked, iterations)
+        self.memory = memory
+
+    def forward(self, region: RegionInputs) -> Tensor:
+        """(G, H, W) complex64 objects in model units."""
+        canvas: Tensor = region.initial
+        light = region.light / (region.light + 1)
+        memory = torch.zeros(len(canvas), self.memory, *canvas.shape[1:], device=canvas.device)
+        tracked = self.iterations
+        if self.training:
+            tracked = self.tracked
+            with torch.no_grad():
+                for _ in range(int(torch.randint(self.iterations - tracked + 1, ()))):
+                    canvas, memory = self._step(region, canvas, light, memory)
+        for _ in range(tracked):
+            canvas, memory = self._step(region, canvas, light, memory)
+        return canvas
+
+    def _step(self, region: RegionInputs, canvas: Tensor, light: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        update = region.update(canvas)
+        energy = (light * update.abs().square()).sum(dim=(-2, -1)) / light.sum(dim=(-2, -1))
+        size = energy.sqrt().clamp_min(SMALLEST)[:, None, None]
+        scaled = update / size
+        images = torch.stack([canvas.real, canvas.imag, scaled.real, scaled.imag, light], dim=1)
+        made = self.network(torch.cat([images, memory], dim=1))
+        correction = torch.complex(made[:, 0], made[:, 1])
+        return canvas + update + size * light * correction, torch.tanh(made[:, 2:])
+
+
+def build(
+    shape: PatchShape,
+    *,
+    iterations: Annotated[int, Field(ge=1, description="Projections of all patterns, each with a correction.")] = 12,
+    tracked: Annotated[
+        int, Field(ge=1, description="The last of them, through which training looks for gradients.")
+    ] = 4,
+    width: Width = 32,
+    levels: Annotated[int, Field(ge=1, le=6, description="Sizes of the features, each half of the one before.")] = 3,
+    memory: Annotated[int, Field(ge=0, description="Images that the network hands on to its next iteration.")] = 2,
+) -> nn.Module:
+    """The network that untrained makes plain parallel projections; patterns and canvases may have any size."""
+    return UnrolledScan(CanvasNetwork(IMAGES + memory, 2 + memory, width, levels), iterations, tracked, memory)
