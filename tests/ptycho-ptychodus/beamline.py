@@ -18,7 +18,7 @@ from ptychodus.api.reconstruct import ReconstructInput
 from window import work_at_the_window
 
 from ptycho_host.contracts import Reconstruction
-from ptycho_ptychodus.in_ptychodus.conversion import product_of, scan_of, what_is_used
+from ptycho_ptychodus.in_ptychodus.conversion import mean_probe, product_of, scan_of, what_is_used
 
 
 def batch(action: str, source: Path, out: Path) -> int:
@@ -31,13 +31,19 @@ def awkward(folder: Path) -> dict[str, object]:
     """A product with a second probe mode and layer, whose object has lost 20 rows and 8 columns, as we convert it."""
     data, product = load_diffraction_data(folder / "diffraction.h5"), load_product(folder / "product.h5")
     obj, probe = product.object_, product.probes.get_array()[0, 0]
+    count = len(product.probe_positions) // 2 * 2
     pixel, centre = obj.get_pixel_geometry(), obj.get_center()
     layer = obj.get_layer(0)[20:, :-8]
     moved = ObjectCenter(x_m=centre.x_m - 4 * pixel.width_m, y_m=centre.y_m + 10 * pixel.height_m)
     changed = replace(
         product,
         object_=Object(np.stack([layer, layer]), pixel, moved, [1e-6]),
-        probes=ProbeSequence(np.stack([probe, probe / 3]), None, product.probes.get_pixel_geometry()),
+        probes=ProbeSequence(
+            # A second coherent mode, turned by 90 degrees, that comes and goes, and two incoherent ones.
+            np.stack([[probe, probe / 3], [np.rot90(probe), np.zeros_like(probe)]]),
+            np.stack([np.ones(count), np.resize([0.2, -0.2], count)], axis=1),
+            product.probes.get_pixel_geometry(),
+        ),
     )
     given = ReconstructInput(data.get_patterns(), data.get_bad_pixels(), changed)
     scan, low = scan_of(given, mode=1)
@@ -52,7 +58,9 @@ def awkward(folder: Path) -> dict[str, object]:
         "cut": layer.shape,
         "off": float(np.abs(np.stack([y, x], axis=1) + 0.5 - scan.positions).max()),
         "mode": float(np.abs(scan.probe * 3 - probe).max()),
-        "said": what_is_used(changed.probes.get_probe_no_opr().get_array(), 1, 2),
+        "said": what_is_used(mean_probe(changed), 1, 2),
+        "varying": mean_probe(changed).said,
+        "kept": new.probes.get_opr_weights().shape,
     }
 
 

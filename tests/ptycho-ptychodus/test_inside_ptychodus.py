@@ -116,6 +116,11 @@ def test_modes_layers_and_patches_outside_the_object_are_taken(seen):
         "Of 2 probe modes, mode 1 is used, with 10% of the power.",
         "The object's 2 layers are not used; the new object has one.",
     ]
+    # 0.2 of a probe of the same power, turned: 0.04 / 1.04, and Ptychodus keeps the weights.
+    assert found["varying"] == [
+        "The probe varies over the scan (OPR); its mean is used, with 96.2% of its power.",
+    ]
+    assert found["kept"][1] == 2
 
 
 def test_settings_are_typed_and_chosen_in_the_panel(seen):

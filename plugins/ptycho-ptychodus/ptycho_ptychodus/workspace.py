@@ -22,6 +22,7 @@ from ptycho_host.data.scan import ComplexArray, ExperimentGeometry, Positions, S
 from ptycho_host.errors import DataError, InputError
 from ptycho_host.runs.product import PHOTON_COUNTS, POSITION_INDEXES
 from ptycho_ptychodus.counts import as_counts, counts_dtype
+from ptycho_ptychodus.relaxation import OPR_WEIGHTS, MeanProbe
 
 DIFFRACTION, PRODUCT = "diffraction.h5", "product.h5"
 DIFFRACTION_ITEMS = ("patterns", "indexes", "bad_pixels")
@@ -78,6 +79,8 @@ class WorkspaceReader:
             check.source = str(product)
             found = _Product.of(source, check, pixels, self._mode)
             fields = read_companion(source, OURS, check, count, found.object, found.geometry)
+        if found.said:
+            fields["metadata"] = {**fields.get("metadata", {}), "probe": found.said}
         paired = _Paired.of(found, indexes, check)
         if fields["geometry"] is not None:
             fields["geometry"] = paired.geometry
@@ -132,7 +135,8 @@ class WorkspaceWriter:
 class _Product:
     """What a product says; positions by index, in pixels of its object on our convention.
 
-    canvas: whether a scan's canvas will be this object's. photon_counts: (n,) of the positions, where known.
+    canvas: whether a scan's canvas will be this object's. photon_counts: (n,) of the positions, where known. said: what
+    of the probe is used, where it varies.
     """
 
     object: ComplexArray | None
@@ -142,6 +146,7 @@ class _Product:
     geometry: ExperimentGeometry
     canvas: bool
     photon_counts: NDArray[np.float64] | None
+    said: str
 
     @classmethod
     def of(cls, source: Hdf5Source, check: ScanChecker, pixels: int, mode: int | None) -> _Product:
@@ -167,10 +172,18 @@ class _Product:
         distance = _attribute(source, "/", "detector_object_distance_m", check)
         made_up = bool(np.array_equal(source.attribute(OURS, "object"), "none"))
         counts = source.optional(PHOTON_COUNTS)
+        probe, weights = source.array("probe"), source.optional(OPR_WEIGHTS)
+        if weights is not None:
+            probe = check.numbers(probe, "probe", np.complex64)
+            weights = check.numbers(weights, OPR_WEIGHTS, np.float64)
+        try:
+            mean = MeanProbe.of(probe, weights)
+        except ValueError as error:
+            raise check.fail(OPR_WEIGHTS, str(error), "write the file again with Ptychodus") from error
         return cls(
             # Several layers are no transmission of one plane.
             object=check.object(obj[0], "object") if len(obj) == 1 and not made_up else None,
-            probe=check.probe(source.array("probe"), pixels, mode),
+            probe=check.probe(mean.modes, pixels, mode),
             indexes=_indexes(source, POSITION_INDEXES, check, len(y)),
             positions=np.stack([rows, columns], axis=1),
             geometry=ExperimentGeometry(
@@ -181,6 +194,7 @@ class _Product:
             ),
             canvas=len(obj) == 1 and (centre_y, centre_x) == (0, 0),
             photon_counts=None if counts is None else check.numbers(counts, PHOTON_COUNTS, np.float64).ravel(),
+            said=" ".join(mean.said),
         )
 
 

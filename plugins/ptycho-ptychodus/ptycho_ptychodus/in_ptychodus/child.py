@@ -27,9 +27,10 @@ from ptycho_host.records import EpochFinished
 from ptycho_host.report.progress import SilentProgress
 from ptycho_host.workflows.run import Run
 from ptycho_host.workflows.train import train as train_run
-from ptycho_ptychodus.in_ptychodus.conversion import product_of, scan_of, what_is_used
+from ptycho_ptychodus.in_ptychodus.conversion import mean_probe, product_of, scan_of, what_is_used
 from ptycho_ptychodus.in_ptychodus.requests import ReconstructRequest, TrainRequest
 from ptycho_ptychodus.model_file import SUFFIX, opened_model, write_model
+from ptycho_ptychodus.relaxation import OPR_WEIGHTS, MeanProbe
 from ptycho_ptychodus.workspace import DIFFRACTION, PRODUCT
 
 logger = logging.getLogger("ptycho-host")
@@ -41,7 +42,7 @@ def reconstruct(request: ReconstructRequest, queue: Queue[Any]) -> None:
     """One pass of the trained generator; puts one output with the product."""
     logging.captureWarnings(True)
     given = request.parameters.product
-    notes = what_is_used(given.probes.get_probe_no_opr().get_array(), request.probe_mode, given.object_.num_layers)
+    notes = what_is_used(mean_probe(given), request.probe_mode, given.object_.num_layers)
     scan, low = scan_of(request.parameters, request.probe_mode)
     scan = filled(scan)
     with opened_model(request.model) as folder:
@@ -126,7 +127,8 @@ def _said_of(source: Path, mode: int) -> list[str]:
         return []
     with h5py.File(product) as file:
         layers = file["object"].shape[0] if file["object"].ndim == 3 else 1
-        return what_is_used(file["probe"][()], mode, layers)
+        weights = file[OPR_WEIGHTS][()] if OPR_WEIGHTS in file else None
+        return what_is_used(MeanProbe.of(file["probe"][()], weights), mode, layers)
 
 
 def _on_device(run: Run, device: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from ptycho_host.data.conventions import Convention
 from ptycho_host.data.patterns import LoadedPatterns
 from ptycho_host.data.scan import Scan
 from ptycho_host.records import EpochReport
+from ptycho_ptychodus.relaxation import MeanProbe
 from ptycho_ptychodus.training import HALF_A_PIXEL
 
 
@@ -45,12 +45,17 @@ def scan_of(parameters: ReconstructInput, mode: int) -> tuple[Scan, NDArray[np.i
     return Scan(
         amplitudes=check.patterns(patterns, Convention("intensity", negative="zero"), bad, "keep")[:],
         positions=positions - low,
-        probe=check.probe(product.probes.get_probe_no_opr().get_array(), pixels, mode),
+        probe=check.probe(mean_probe(product).modes, pixels, mode),
         # Only its size is used: the canvas that the new object is to fill.
         reference=np.ones(np.ceil(size).astype(int), dtype=np.complex64),
         name=product.metadata.name,
         bad_pixels=bad,
     ), low
+
+
+def mean_probe(product: Product) -> MeanProbe:
+    """Its probe, averaged over the scan where it varies."""
+    return MeanProbe.of(product.probes.get_array(), product.probes.get_opr_weights_or_none())
 
 
 def product_of(
@@ -77,10 +82,9 @@ def product_of(
     )
 
 
-def what_is_used(probe: NDArray[Any], mode: int, layers: int) -> list[str]:
-    """One sentence for each thing in a product that a single mode and a single layer leave out."""
-    said = []
-    modes = probe.reshape(-1, *probe.shape[-2:])
+def what_is_used(probe: MeanProbe, mode: int, layers: int) -> list[str]:
+    """One sentence for each thing in a product that a single steady mode and a single layer leave out."""
+    said, modes = probe.said if mode == 0 else [], probe.modes
     if len(modes) > 1 and mode < len(modes):
         power = np.sum(np.abs(modes.astype(np.complex128)) ** 2, axis=(1, 2))
         said.append(
