@@ -121,7 +121,7 @@ class Nearest:
         itself = found == anchors[:, None]
         # Among many patterns at the same place, the anchor may not be one of those found.
         itself[~itself.any(axis=1), -1] = True
-        nearest: Indices = found[~itself].reshape(-1, count).astype(np.int64)
+        nearest: Indices = found[~itself].reshape(len(anchors), count).astype(np.int64)
         return nearest
 
 

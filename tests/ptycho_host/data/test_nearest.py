@@ -137,3 +137,8 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300)
     # MiB; measured are 46, 54 and 287.
     assert float(done.stdout) < 100 + 4 * wanted * 32 / 2**20
+
+
+def test_a_lone_pattern_has_no_neighbours() -> None:
+    groups = Nearest(8).around(np.array([[3.0, 4.0]]), np.array([0]), 1, np.random.default_rng(0))
+    np.testing.assert_array_equal(groups, [[0]])
