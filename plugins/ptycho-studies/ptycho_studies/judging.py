@@ -29,17 +29,19 @@ class Judged:
         return figures_of(self.judgement.metrics)
 
 
-QUALITY = ("ssim", "psnr", "mae", "frc50")
-TRAINING = ("parameters", "epochs", "seconds", "patterns_per_second", "peak_memory_mib", "collapsed")
-
-
 def figures_of(metrics: Mapping[str, Any]) -> Row:
     """What tables show of a run's `metrics`: quality against the truth, size, speed, memory, collapse."""
-    parts = {part: metrics.get(part) or {} for part in ("amplitude", "phase", "training", "reconstruction")}
     return {
-        **{f"{part}_{key}": parts[part].get(key) for part in ("amplitude", "phase") for key in QUALITY},
-        **{key: parts["training"].get(key) for key in TRAINING},
-        "predicted_patterns_per_second": parts["reconstruction"].get("patterns_per_second"),
+        column: (metrics.get(block) or {}).get(key)
+        for column, (block, key) in {
+            **{f"{part}_{key}": (part, key) for part in ("amplitude", "phase") for key in ("ssim", "psnr", "mae")},
+            "parameters": ("training", "parameters"),
+            "train_seconds": ("training", "seconds"),
+            "trained_per_second": ("training", "patterns_per_second"),
+            "predicted_per_second": ("reconstruction", "patterns_per_second"),
+            "peak_memory_mib": ("training", "peak_memory_mib"),
+            "collapsed": ("training", "collapsed"),
+        }.items()
     }
 
 
