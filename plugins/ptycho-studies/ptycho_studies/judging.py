@@ -12,6 +12,18 @@ from ptycho_host.metrics.comparison import ComparedScan, Judgement
 from ptycho_studies.tables import Row
 
 
+FIGURES = {
+    **{f"{part}_{key}": (part, key) for part in ("amplitude", "phase") for key in ("ssim", "psnr", "mae")},
+    "parameters": ("training", "parameters"),
+    "train_seconds": ("training", "seconds"),
+    "trained_per_second": ("training", "patterns_per_second"),
+    "predicted_per_second": ("reconstruction", "patterns_per_second"),
+    "peak_memory_mib": ("training", "peak_memory_mib"),
+    "collapsed": ("training", "collapsed"),
+}
+"""Columns of tables, and where `metrics.json` has their values: block and key."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
     """An arm's reconstruction, measured in the region that all arms of the same scan have in common."""
@@ -31,18 +43,7 @@ class Judged:
 
 def figures_of(metrics: Mapping[str, Any]) -> Row:
     """What tables show of a run's `metrics`: quality against the truth, size, speed, memory, collapse."""
-    return {
-        column: (metrics.get(block) or {}).get(key)
-        for column, (block, key) in {
-            **{f"{part}_{key}": (part, key) for part in ("amplitude", "phase") for key in ("ssim", "psnr", "mae")},
-            "parameters": ("training", "parameters"),
-            "train_seconds": ("training", "seconds"),
-            "trained_per_second": ("training", "patterns_per_second"),
-            "predicted_per_second": ("reconstruction", "patterns_per_second"),
-            "peak_memory_mib": ("training", "peak_memory_mib"),
-            "collapsed": ("training", "collapsed"),
-        }.items()
-    }
+    return {column: (metrics.get(block) or {}).get(key) for column, (block, key) in FIGURES.items()}
 
 
 def judged(runs: Sequence[Run], host: Host) -> dict[Path, Judged]:
