@@ -11,7 +11,6 @@ from ptycho_host import Host, Run, compare
 from ptycho_host.metrics.comparison import ComparedScan, Judgement
 from ptycho_studies.tables import Row
 
-
 FIGURES = {
     **{f"{part}_{key}": (part, key) for part in ("amplitude", "phase") for key in ("ssim", "psnr", "mae")},
     "parameters": ("training", "parameters"),
