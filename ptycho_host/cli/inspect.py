@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +25,8 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Say what is in a file: format, sizes, dose, step, overlap, and what looks suspicious."""
+    from rich.text import Text
+
     from ptycho_host.cli.console import console
     from ptycho_host.cli.file_options import choices
     from ptycho_host.workflows.inspect import inspect as inspect_scan
@@ -39,6 +42,9 @@ def inspect(
     table = summary_table(found.name, found.summary, found.format)
     if found.extras:
         table.add_row("other arrays", ", ".join(found.extras))
+    for key, value in found.metadata.items():
+        # A file's own words: no markup, and not without end.
+        table.add_row(*(Text(shorten(str(words), 240, placeholder=" …")) for words in (key, value)))
     console().print(table)
 
 

@@ -50,7 +50,7 @@ def test_a_product_with_a_varying_probe_is_read_and_says_so(tmp_path):
     again = WorkspaceReader().read(tmp_path / "scan")
     np.testing.assert_allclose(again.probe, scan.probe, atol=1e-6 * np.abs(scan.probe).max())
     # Half of the patterns 0.5 and half -0.5 of the same power: 1 / 1.25.
-    assert again.metadata["probe"] == (
+    assert again.metadata["probe used"] == (
         "The probe varies over the scan (OPR); its mean is used, with 80.0% of its power."
     )
     with h5py.File(tmp_path / "scan" / "product.h5", "r+") as file:

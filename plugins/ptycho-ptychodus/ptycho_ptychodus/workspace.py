@@ -80,7 +80,7 @@ class WorkspaceReader:
             found = _Product.of(source, check, pixels, self._mode)
             fields = read_companion(source, OURS, check, count, found.object, found.geometry)
         if found.said:
-            fields["metadata"] = {**fields.get("metadata", {}), "probe": found.said}
+            fields["metadata"] = {**fields.get("metadata", {}), "probe used": found.said}
         paired = _Paired.of(found, indexes, check)
         if fields["geometry"] is not None:
             fields["geometry"] = paired.geometry
