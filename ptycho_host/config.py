@@ -67,6 +67,9 @@ class DataOptions(Section):
     """Where the patterns come from and which of them are used."""
 
     source: str | None = Field(None, description="file or named data set to train on; none simulates")
+    probe_from: str | None = Field(
+        None, description="file or named data set whose probe simulators take, with its dose, instead of their own"
+    )
     test: str | None = Field(None, description="file or named data set to reconstruct instead of the training scan")
     reader: ComponentChoice | None = Field(None, description="reader to use; default: by suffix and content")
     gridsize: int = Field(

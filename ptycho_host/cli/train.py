@@ -24,6 +24,10 @@ def train(
     simulate: Annotated[
         str | None, typer.Option(help="Simulator to make the scan.", rich_help_panel=DATA, metavar="NAME")
     ] = None,
+    probe_from: Annotated[
+        str | None,
+        typer.Option(help="Scan whose probe the simulator takes.", rich_help_panel=DATA, metavar="FILE"),
+    ] = None,
     test_data: Annotated[
         str | None,
         typer.Option(help="Scan to reconstruct instead of the training one.", rich_help_panel=DATA, metavar="FILE"),
@@ -89,7 +93,7 @@ def train(
     flags: dict[str, Any] = {
         "backend": backend,
         "seed": seed,
-        "data": {"source": data, "test": test_data},
+        "data": {"source": data, "test": test_data, "probe_from": probe_from},
         "simulator": simulate,
         "generator": generator,
         "loss": loss,
@@ -108,6 +112,8 @@ def train(
     resolved = resolve(config, flags, settings or ())
     if simulate is not None and resolved.data.source is not None:
         raise InputError(f"--simulate was given, but data.source is '{resolved.data.source}'; drop one of them.")
+    if probe_from is not None and resolved.data.source is not None:
+        raise InputError("--probe-from is for simulated scans, and a scan brings its own probe; drop it or the data.")
 
     from ptycho_host.workflows.train import plan
     from ptycho_host.workflows.train import resume as resume_run

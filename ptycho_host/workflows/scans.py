@@ -133,11 +133,14 @@ def simulate(name: str, options: Mapping[str, Any] | None = None, *, seed: int =
     return run_simulator(configure(host or Host.discover(), "simulator", name, options), seed)
 
 
-def run_simulator(simulator: ConfiguredComponent, seed: int) -> Scan:
-    """The scan that a configured simulator makes under `seed`."""
+def run_simulator(
+    simulator: ConfiguredComponent, seed: int, *, host: Host | None = None, probe_from: str | Path | None = None
+) -> Scan:
+    """The scan that a configured simulator makes under `seed`, with the probe of the scan `probe_from` if given."""
+    probe = None if probe_from is None else read_scan(probe_from, host=host).probe
     # Its own stream, so that a simulation does not move with what else a run draws.
     rng = np.random.default_rng([seed, 0])
-    return _made_by(simulator, SimulationRequest(), rng)
+    return _made_by(simulator, SimulationRequest(probe=probe), rng)
 
 
 def _made_by(maker: ConfiguredComponent, *arguments: Any) -> Scan:

@@ -162,7 +162,7 @@ def resume(
 def _training_scan(planned: Plan, host: Host) -> Scan:
     config, components = planned.config, planned.components
     if components.simulator is not None:
-        scan = run_simulator(components.simulator, config.seed)
+        scan = run_simulator(components.simulator, config.seed, host=host, probe_from=config.data.probe_from)
     else:
         data = config.data
         assert data.source is not None

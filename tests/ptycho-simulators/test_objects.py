@@ -9,7 +9,7 @@ from scipy.ndimage import convolve1d
 
 from ptycho_host.contracts import SimulationRequest
 from ptycho_host.errors import DataError, InputError
-from ptycho_simulators import image, lines, random_field, siemens_star
+from ptycho_simulators import image, lines, mixture, random_field, siemens_star
 
 
 def drawn(module, seed=0, size=128, **options):
@@ -150,3 +150,24 @@ def test_every_simulator_returns_a_scan_with_its_truth(module):
     assert scan.truth.shape == (48, 48)
     assert scan.amplitudes.shape == (25, 24, 24)
     assert scan.metadata["simulator"] == scan.name == module.__name__.rpartition(".")[2]
+
+
+def test_a_mixture_holds_its_classes_by_turns_and_never_the_same_tile_twice():
+    obj = drawn(mixture, size=200, tile=64)
+    assert obj.shape == (200, 200)
+    tiles = [obj[y : y + 64, x : x + 64] for y in (0, 64, 128) for x in (0, 64, 128)]
+    contents = {tile.tobytes() for tile in tiles}
+    assert len(contents) == 9
+    amplitude = np.abs(obj)
+    assert np.isfinite(amplitude).all() and amplitude.max() <= 1 + 1e-6 and amplitude.min() > 0.05
+
+
+@pytest.mark.parametrize("chosen", ["lines", "fields", "shapes"])
+def test_tiles_of_a_class_differ_in_contrast(chosen):
+    obj = drawn(mixture, size=512, tile=64, classes=(chosen,))
+    tiles = obj.reshape(8, 64, 8, 64).swapaxes(1, 2).reshape(64, 64, 64)
+    contrast = np.std(np.abs(tiles), axis=(1, 2))
+    assert contrast.max() > 2 * contrast.min() > 0
+    # Only in lines is the phase a function of the amplitude.
+    related = [np.corrcoef(np.abs(tile).ravel(), np.angle(tile).ravel())[0, 1] for tile in tiles]
+    assert (np.median(np.abs(related)) > 0.9) == (chosen == "lines")

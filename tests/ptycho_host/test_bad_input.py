@@ -49,6 +49,7 @@ def changed(array, index, value):
     [
         (["trian"], "there is no command 'trian'. Did you mean 'train'? Commands: 'train', 'reconstruct',"),
         (["train", "--data", "a.npz", "--simulate", "lines"], "--data and --simulate exclude each other"),
+        (["train", "--data", "siemens_star", "--probe-from", "a.npz"], "--probe-from is for simulated scans"),
         (["train", "--simulate", "lines", "--set", "data.source=a.npz"], "data.source is 'a.npz'; drop one of them"),
         (["train", "--data", "missing.npz"], "there is no file or data set 'missing.npz'"),
         (["train", "--data", "siemens_str"], "Did you mean 'siemens_star'?"),

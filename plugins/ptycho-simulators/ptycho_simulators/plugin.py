@@ -10,7 +10,7 @@ from ptycho_host.components import Simulator
 
 @hookimpl
 def ptycho_simulators() -> Sequence[Simulator]:
-    """The four objects; the options of the measurement are common to all."""
+    """The objects; the options of the measurement are common to all."""
     return [
         Simulator(
             "lines",
@@ -31,5 +31,10 @@ def ptycho_simulators() -> Sequence[Simulator]:
             "image",
             summary="A picture as amplitude and another as phase.",
             target="ptycho_simulators.image:build",
+        ),
+        Simulator(
+            "mixture",
+            summary="A mosaic of lines, random fields and flat shapes, to train a network for samples of any class.",
+            target="ptycho_simulators.mixture:build",
         ),
     ]

@@ -150,7 +150,7 @@ def _scan_of(source: Source, host: Host) -> Scan:
             scan = load_scan(config.data.source, host=host, reader=config.data.reader, limit=config.data.limit)
         else:
             chosen = configure(host, "simulator", config.simulator.name, config.simulator.options)
-            scan = run_simulator(chosen, config.seed)
+            scan = run_simulator(chosen, config.seed, host=host, probe_from=config.data.probe_from)
     except InputError as error:
         message = f"the scan of {source.given} cannot be had again: {error} Or name it with --truth FILE."
         raise type(error)(message) from error
