@@ -109,7 +109,7 @@ def _about(settings: OverlapSettings) -> str:
     return (
         f"One lines object of {settings.size} px under a {settings.pattern} scan, patterns of {settings.pixels} px; "
         f"trained on the first {settings.train_fraction:.0%} along y, tested on the rest, with a gap between them that "
-        f"no pixel is lit across. {settings.groups:,} groups of {TOGETHER} patterns an epoch, whatever the overlap, "
+        f"no pixel is lit across. {settings.groups:,} groups of {TOGETHER} patterns an epoch, wide ones left out, "
         f"each pattern's companions from its {settings.neighbours} nearest; {settings.epochs} epochs, "
         f"{settings.batch_size} groups a step. Loss {UNSUPERVISED}; for baseline {SUPERVISED['baseline']}. "
         f"Seeds: data {settings.data_seed}, training {settings.seed}."

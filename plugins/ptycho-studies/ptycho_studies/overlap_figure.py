@@ -27,7 +27,7 @@ def overlap_figure(rows: Sequence[Row]) -> Figure:
     columns = list(
         dict.fromkeys((row["overlap"], row["dose"]) for row in sorted(rows, key=lambda row: -row["overlap"]))
     )
-    figure = new_figure(2 * (0.72 * len(columns) + 0.4) + 2.4, 0.46 * len(lines) + 1.5)
+    figure = new_figure(1.5 * max(len(columns), 2) + 3.6, 0.5 * len(lines) + 1.9)
     grid = figure.subplots(1, len(PARTS), sharey=True)
     for axes, part in zip(grid, PARTS, strict=True):
         values = {

@@ -53,7 +53,9 @@ class OverlapSettings(StudySettings):
         Field(ge=0, description="patterns left out between training and test; none: N/2, the probe's diameter"),
     ] = None
     neighbours: Annotated[int, Field(ge=3, le=64, description="nearest patterns that companions are drawn from, K")] = 7
-    groups: Annotated[int, Field(ge=1, description="groups of four an epoch, by oversampling if need be")] = 2000
+    groups: Annotated[
+        int, Field(ge=1, description="groups of four drawn an epoch; those wider than the probe are left out")
+    ] = 2000
     epochs: Annotated[int, Field(ge=1, description="passes over the groups")] = 50
     batch_size: Annotated[int, Field(ge=1, description="groups a step")] = 16
     cache: Annotated[str, Field(description="memory for patterns that were read; the others stay on disk")] = "64 MiB"

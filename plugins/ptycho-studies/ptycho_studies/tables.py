@@ -31,7 +31,7 @@ def rich_table(rows: Sequence[Row], title: str | None = None) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in columns_of(rows):
         text = any(isinstance(row.get(name), str) for row in rows)
-        table.add_column(Text(name.replace("_", " ")), justify="left" if text else "right")
+        table.add_column(Text(name.replace("_", " ")), justify="left" if text else "right", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell_text(row.get(name))) for name in columns_of(rows)))
     return table
