@@ -58,10 +58,9 @@ def network(job: tuple[str, int, int, float, int]) -> dict[str, Any]:
     scan = simulate(options.pop("name"), options, seed=seed, host=host)
     with tempfile.TemporaryDirectory() as folder:
         run = train(config, out=Path(folder) / "run", host=host)
-        made = run.assemble(scan)
+        made, training = run.assemble(scan), run.metrics["training"]
     refiner = configure_refiner(host, {"name": REFINER, "epochs": epochs, "threads": 1})
     polished = refined(scan, refiner, made.reconstruction, SilentProgress())
-    training = run.metrics["training"]
     return {
         "label": f"{name}, step {step}, seed {seed}",
         "network": name,
