@@ -37,5 +37,7 @@ def shootout_figure(rows: Sequence[Row]) -> Figure:
         axes.set_xlim(-0.5, len(depths) - 0.5)
         axes.set_ylim(min(0.0, *axes.get_ylim()), 1.02)
         axes.label_outer()
-    figure.axes[0].legend(fontsize=TICK, frameon=False, loc="lower left")
+    # Below the axes: marks may lie anywhere inside.
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=TICK, frameon=False)
     return figure
