@@ -222,9 +222,9 @@ def test_a_plugin_cannot_take_over_a_command_in_silence(ptycho, refused, install
 
 
 def test_a_command_that_a_known_distribution_brings_is_offered_for_installation(refused, tmp_path, monkeypatch):
-    (tmp_path / "registry.toml").write_text('[lab-study]\ncommand.any = ["study"]\n')
+    (tmp_path / "registry.toml").write_text('[lab-study]\ncommand.any = ["measure"]\n')
     monkeypatch.setenv("PTYCHO_REGISTRY", str(tmp_path / "registry.toml"))
-    assert "It comes with lab-study: run 'pip install lab-study'." in refused("study")
+    assert "It comes with lab-study: run 'pip install lab-study'." in refused("measure")
 
 
 # --- completion ------------------------------------------------------------------------------------------------
