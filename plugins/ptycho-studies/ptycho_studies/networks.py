@@ -12,6 +12,8 @@ from ptycho_studies.arms import Arm
 
 LIBRARIES = {"torch": "torch", "tf": "tensorflow"}
 """Back-ends by their short names."""
+SUPERVISED = {"baseline": "amplitude_phase"}
+"""Networks that cannot learn without the truth, and the loss that they get unless another one is named."""
 NARROW: dict[str, dict[str, Any]] = {
     "stable_hybrid": {"preset": "small"},
     "hybrid": {"width": 8, "modes": 8},

@@ -13,7 +13,7 @@ from ptycho_host.contracts import Progress
 from ptycho_host.report.style import png
 from ptycho_studies.arms import Arm, failures, none_trained, run_arms
 from ptycho_studies.judging import judged
-from ptycho_studies.networks import arm_of, installed, network
+from ptycho_studies.networks import SUPERVISED, arm_of, installed, network
 from ptycho_studies.overlap_figure import overlap_figure
 from ptycho_studies.overlap_scans import ScanHalves, measured_overlap
 from ptycho_studies.overlap_settings import OverlapSettings
@@ -22,9 +22,8 @@ from ptycho_studies.results import StudyResult, open_folder
 from ptycho_studies.scan_files import photon_text
 from ptycho_studies.tables import write_tables
 
-SUPERVISED = {"baseline": "amplitude_phase"}
-"""Networks that cannot learn without the truth, and the loss that they get; all others get the likelihood of counts."""
 UNSUPERVISED = "poisson"
+"""The loss of all networks that can learn without the truth: the likelihood of counts."""
 CAPTION = (
     "SSIM of the side that was not trained on, by network and gridsize, overlap and dose; dark is 0, bright 1, and a "
     "dash where there is none."

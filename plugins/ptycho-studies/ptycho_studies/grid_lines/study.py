@@ -21,13 +21,11 @@ from ptycho_studies.grid_lines.scans import DataFiles, data_files, files_in
 from ptycho_studies.grid_lines.scores import SCORES, Judged, judge_all
 from ptycho_studies.grid_lines.settings import GridLines
 from ptycho_studies.grid_lines.stitching import GRID
-from ptycho_studies.networks import arm_of, installed, network
+from ptycho_studies.networks import SUPERVISED, arm_of, installed, network
 from ptycho_studies.report import write_report
 from ptycho_studies.results import StudyResult, open_folder
 from ptycho_studies.tables import Row, averaged, csv_text
 
-SUPERVISED = {"baseline": "amplitude_phase"}
-"""Generators that cannot learn without the truth, and the loss that they get unless the arm names one."""
 CAPTIONS = {
     "compare_amp_phase.png": "Amplitude (above) and phase (below) of the first test object: the truth, then each "
     "network, tiled by the grid stitcher, with common colour limits.",
