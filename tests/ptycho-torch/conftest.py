@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
+from ptycho_host.components import Generator
 from ptycho_host.config import TrainOptions
 from ptycho_host.contracts import (
     Bundle,
@@ -101,6 +102,8 @@ class Constant(nn.Module):
 @dataclass(frozen=True)
 class Built:
     """Stands where the host puts a configured component."""
+
+    component: ClassVar[Generator] = Generator("made", "Made by a test.", "nowhere:build", backend="torch")
 
     make: Callable[[], nn.Module]
 
