@@ -137,9 +137,7 @@ def test_mistakes_in_two_sections_are_both_named_with_their_own_remedy():
     with pytest.raises(ConfigError) as caught:
         resolve(settings=["train.epoch=3", "data.limt=3"])
     message = str(caught.value)
-    assert (
-        "'data.limt'. Did you mean 'data.limit'? Valid options: 'data.source', 'data.probe_from'," in message
-    )
+    assert "'data.limt'. Did you mean 'data.limit'? Valid options: 'data.source', 'data.probe_from'," in message
     assert "'train.epoch'. Did you mean 'train.epochs'? Valid options: 'train.epochs'," in message
 
 
