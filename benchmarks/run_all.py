@@ -14,6 +14,7 @@ SCRIPTS = (
     "siemens_star.py",
     "refine.py",
     "lift.py",
+    "natural.py",
     "collapse.py",
     "throughput.py",
     "spectral.py",
