@@ -170,6 +170,7 @@ def throughput(results: Results) -> str:
 
 def streaming(results: Results) -> str:
     ratio, reading = results["file_over_memory"], results["reading"]["patterns_per_second"]
+    made = f"The table: `{results['rows_command']}`.\n\n" if "rows_command" in results else ""
     return (
         f"Patterns of {results['pixels']} × {results['pixels']} over one object of {results['object']} × "
         f"{results['object']}, one epoch of a small `stable_hybrid` on one thread, `{results['stitcher']}` stitching, "
@@ -187,7 +188,7 @@ def streaming(results: Results) -> str:
                 for row in results["rows"]
             ],
         )
-        + f"\n\nFrom the file over from memory: training {ratio['training']:.2f}, reconstruction "
+        + f"\n\n{made}From the file over from memory: training {ratio['training']:.2f}, reconstruction "
         f"{ratio['reconstruction']:.2f}; if nothing were read ahead, {ratio['without_overlap']:.2f} (CPU seconds). "
         f"Reading alone: {reading['in_order']:.0f} patterns/s in order, {reading['at_random']:.0f} at random."
     )

@@ -12,6 +12,7 @@ the imports take.
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import tempfile
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
-from measuring import side_by_side, write_results
+from measuring import RESULTS, side_by_side, write_results
 from numpy.typing import NDArray
 
 PIXELS, SIZE, PHOTONS = 128, 1076, 1e6
@@ -169,7 +170,9 @@ def alone(task: Any, job: Any) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--compared", type=int, default=COMPARED)
-    parser.add_argument("--patterns", type=int, nargs="+", default=[10_000])
+    parser.add_argument(
+        "--patterns", type=int, nargs="*", default=[10_000], help="none: the rows of the last results stay as they are"
+    )
     parser.add_argument("--pairs", type=int, default=3, help="runs from the file and from memory that are compared")
     parser.add_argument("--stitch", default="synchronised")
     parser.add_argument("--cache", type=int, default=2**28, help="bytes of data.cache")
@@ -185,13 +188,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         content |= compared(folder / "compared.h5", arguments.compared, arguments.pairs, arguments.stitch)
-        content["rows"] = []
+        content |= {"rows": []} if arguments.patterns else rows_that_are_there()
+        print(write_results("streaming", content), flush=True)
         for patterns in arguments.patterns:
             path = folder / f"scan_{patterns}.h5"
             scan = alone(simulated, (patterns, path))
             run = alone(reconstructed, (path, False, arguments.cache, arguments.stitch))
             content["rows"].append({"scan": scan, **run})
             print(write_results("streaming", content), flush=True)
+
+
+def rows_that_are_there() -> dict[str, Any]:
+    """Those of the last results, with the command that made them."""
+    last = json.loads((RESULTS / "streaming.json").read_text(encoding="utf-8"))
+    return {"rows": last["rows"], "rows_command": last.get("rows_command", last["command"])}
 
 
 def compared(path: Path, patterns: int, pairs: int, stitcher: str) -> dict[str, Any]:
