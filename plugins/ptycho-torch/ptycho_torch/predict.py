@@ -38,9 +38,9 @@ def predict_regions(
     """
     network.eval()
     scan = feed.scan
-    tree = cKDTree(scan.positions)
+    tree, reach = cKDTree(scan.positions), probe_diameter(scan.probe)
     asked = [patterns[first : first + size] for first in range(0, len(patterns), size)]
-    regions = [_with_surroundings(tree, part, probe_diameter(scan.probe)) for part in asked]
+    regions = [_with_surroundings(tree, part, reach) for part in asked]
     for part, region, amplitude in zip(asked, regions, feed.stream(regions), strict=True):
         with torch.inference_mode(), own_threads(threads):
             made = network(amplitude, feed.probe, feed.bad_pixels, scan.positions[region])

@@ -37,7 +37,7 @@ class Windows:
         self._within = (steps[:, None] * width + steps).flatten()
         taps = tap_weights(fractions).astype(np.float32).reshape(regions, members, 2, TAPS)
         self._taps = torch.from_numpy(taps).to(device) if between else None
-        self._pixels, self._side = pixels, side
+        self._side = side
 
     def cut(self, canvas: Tensor, members: slice = slice(None)) -> Tensor:
         """The patches (G, K, N, N) of canvases (G, H, W), or those of some members of each region."""

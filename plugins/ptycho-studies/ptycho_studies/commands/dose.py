@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from ptycho_studies.commands.flags import with_settings
-from ptycho_studies.commands.shared import Out, Workers, report_study
+from ptycho_studies.commands.shared import Out, Workers, carry_out
 from ptycho_studies.dose_settings import DoseSettings
 
 
@@ -17,10 +17,6 @@ def dose(ctx: typer.Context, settings: DoseSettings, out: Out = Path("studies/do
 
     Without --preset it is the whole published experiment, for a GPU; --preset quick takes minutes on two cores.
     """
-    from ptycho_host.cli.console import check_writable, host_of, run_progress
     from ptycho_studies.dose import dose as run_study
 
-    check_writable(out)
-    with run_progress() as progress:
-        result = run_study(settings, out, workers=workers, host=host_of(ctx), progress=progress)
-    report_study(result)
+    carry_out(run_study, ctx, settings, out, workers)

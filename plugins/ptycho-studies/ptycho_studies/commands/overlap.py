@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from ptycho_studies.commands.flags import with_settings
-from ptycho_studies.commands.shared import Out, Workers, report_study
+from ptycho_studies.commands.shared import Out, Workers, carry_out
 from ptycho_studies.overlap_settings import OverlapSettings
 
 
@@ -19,10 +19,6 @@ def overlap(
 
     Without --preset it is the whole published experiment, for a GPU; --preset quick takes minutes on two cores.
     """
-    from ptycho_host.cli.console import check_writable, host_of, run_progress
     from ptycho_studies.overlap import overlap as run_study
 
-    check_writable(out)
-    with run_progress() as progress:
-        result = run_study(settings, out, workers=workers, host=host_of(ctx), progress=progress)
-    report_study(result)
+    carry_out(run_study, ctx, settings, out, workers)

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from ptycho_studies.commands.flags import with_settings
-from ptycho_studies.commands.shared import Out, Workers, report_study
+from ptycho_studies.commands.shared import Out, Workers, carry_out
 from ptycho_studies.shootout.settings import Shootout
 
 
@@ -17,10 +17,6 @@ def shootout(ctx: typer.Context, settings: Shootout, out: Out = Path("studies/sh
 
     Without --preset it is the whole published experiment, for a GPU; --preset quick takes minutes on two cores.
     """
-    from ptycho_host.cli.console import check_writable, host_of, run_progress
     from ptycho_studies.shootout.study import shootout as run_study
 
-    check_writable(out)
-    with run_progress() as progress:
-        result = run_study(settings, out, workers=workers, host=host_of(ctx), progress=progress)
-    report_study(result)
+    carry_out(run_study, ctx, settings, out, workers)

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from ptycho_studies.commands.flags import with_settings
-from ptycho_studies.commands.shared import Out, Workers, report_study
+from ptycho_studies.commands.shared import Out, Workers, carry_out
 from ptycho_studies.sweep_settings import SweepSettings
 
 
@@ -17,10 +17,6 @@ def sweep(ctx: typer.Context, settings: SweepSettings, out: Out = Path("studies/
 
     Without --config it is the published sweep, for a GPU; --preset quick takes minutes on two cores.
     """
-    from ptycho_host.cli.console import check_writable, host_of, run_progress
     from ptycho_studies.sweep import sweep as run_study
 
-    check_writable(out)
-    with run_progress() as progress:
-        result = run_study(settings, out, workers=workers, host=host_of(ctx), progress=progress)
-    report_study(result)
+    carry_out(run_study, ctx, settings, out, workers)
