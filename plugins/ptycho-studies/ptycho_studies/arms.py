@@ -96,10 +96,16 @@ def failures(arms: Sequence[Arm], folder: Path) -> dict[str, str]:
     return {label: path.read_text(encoding="utf-8").strip() for label, path in told.items() if path.is_file()}
 
 
-def none_trained(folder: Path, failed: Mapping[str, str]) -> RunFailedError:
-    """What to raise where no arm came to its end."""
-    why = "; ".join(f"{label}: {reason}" for label, reason in failed.items())
-    return RunFailedError(f"no arm of the study in {folder} could be trained ({why}).")
+def train_arms(
+    arms: Sequence[Arm], folder: Path, *, workers: int, host: Host, progress: Progress | None
+) -> tuple[list[Run], dict[str, str]]:
+    """What `run_arms` returns, and its `failures`; raises RunFailedError where no arm came to its end."""
+    runs = run_arms(arms, folder, workers=workers, host=host, progress=progress)
+    failed = failures(arms, folder)
+    if not runs:
+        why = "; ".join(f"{label}: {reason}" for label, reason in failed.items())
+        raise RunFailedError(f"no arm of the study in {folder} could be trained ({why}).")
+    return runs, failed
 
 
 def _failure(arm: Arm, folder: Path) -> Path:

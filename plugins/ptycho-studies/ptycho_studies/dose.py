@@ -11,7 +11,7 @@ from ptycho_host.atomic import write_bytes
 from ptycho_host.contracts import Progress
 from ptycho_host.errors import InputError
 from ptycho_host.report.style import png
-from ptycho_studies.arms import Arm, failures, none_trained, run_arms
+from ptycho_studies.arms import Arm, train_arms
 from ptycho_studies.dose_figure import DosePanel, dose_figure
 from ptycho_studies.dose_scans import LinesScan
 from ptycho_studies.dose_settings import DoseSettings
@@ -48,10 +48,7 @@ def dose(
     arms, notes = installed(_arms(settings, folder), host)
     open_folder(folder, "dose", settings.of_the_data())
     tests = {photons: _scans(settings, photons, folder, host) for photons in settings.doses}
-    runs = run_arms(arms, folder, workers=workers, host=host, progress=progress)
-    failed = failures(arms, folder)
-    if not runs:
-        raise none_trained(folder, failed)
+    runs, failed = train_arms(arms, folder, workers=workers, host=host, progress=progress)
     found = judged(runs, host)
     scores = {
         (photons, loss): found.get(_arm(settings, photons, loss, folder).place(folder))

@@ -11,7 +11,7 @@ from ptycho_host import Host
 from ptycho_host.atomic import write_bytes
 from ptycho_host.contracts import Progress
 from ptycho_host.report.style import png
-from ptycho_studies.arms import Arm, failures, none_trained, run_arms
+from ptycho_studies.arms import Arm, train_arms
 from ptycho_studies.judging import judged
 from ptycho_studies.networks import SUPERVISED, arm_of, installed, network
 from ptycho_studies.overlap_figure import overlap_figure
@@ -79,10 +79,7 @@ def overlap(
         for asked in settings.overlaps:
             scan = ScanHalves.named(folder, photons, asked).made(settings, photons, asked, host)
             measured[photons, asked] = {"measured_overlap": measured_overlap(scan), "training_patterns": scan.count}
-    runs = run_arms(wanted, folder, workers=workers, host=host, progress=progress)
-    failed = failures(wanted, folder)
-    if not runs:
-        raise none_trained(folder, failed)
+    runs, failed = train_arms(wanted, folder, workers=workers, host=host, progress=progress)
     found = judged(runs, host)
     rows: list[dict[str, Any]] = [
         {

@@ -12,7 +12,7 @@ from ptycho_host.atomic import write_bytes
 from ptycho_host.contracts import Progress
 from ptycho_host.errors import InputError
 from ptycho_host.report.style import png
-from ptycho_studies.arms import Arm, failures, none_trained, run_arms
+from ptycho_studies.arms import Arm, train_arms
 from ptycho_studies.judging import figures_of
 from ptycho_studies.parallel_coordinates import Column, parallel_coordinates
 from ptycho_studies.report import write_report
@@ -52,10 +52,8 @@ def sweep(
     for point, arm in zip(points, arms, strict=True):
         _check(file, point, arm, host)
     open_folder(folder, "sweep", {})
-    runs = {run.path: run for run in run_arms(arms, folder, workers=workers, host=host, progress=progress)}
-    failed = failures(arms, folder)
-    if not runs:
-        raise none_trained(folder, failed)
+    finished, failed = train_arms(arms, folder, workers=workers, host=host, progress=progress)
+    runs = {run.path: run for run in finished}
     rows = [_row(point, runs.get(arm.place(folder))) for point, arm in zip(points, arms, strict=True)]
     facts = {"study": "sweep", "settings": settings.model_dump(mode="json"), "base": dict(file.base)}
     files = write_tables(folder, rows, facts)

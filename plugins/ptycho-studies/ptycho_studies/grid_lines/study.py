@@ -14,7 +14,7 @@ from ptycho_host.metrics.frc import FRCCurve
 from ptycho_host.metrics.object_metrics import ObjectMetrics
 from ptycho_host.report.figures import frc_figure, png
 from ptycho_host.report.progress import SilentProgress
-from ptycho_studies.arms import Arm, failures, none_trained, run_arms
+from ptycho_studies.arms import Arm, train_arms
 from ptycho_studies.grid_lines.figures import compare_figure, error_figure
 from ptycho_studies.grid_lines.probes import SHIPPED
 from ptycho_studies.grid_lines.scans import DataFiles, data_files, files_in
@@ -54,12 +54,9 @@ def grid_lines(
     arms, notes = installed(_arms(settings, files_in(settings, folder)), host)
     open_folder(folder, "grid-lines", settings.of_the_data())
     data = data_files(settings, folder, host)
-    runs = run_arms(arms, folder, workers=workers, host=host, progress=progress)
-    failed = failures(arms, folder)
+    runs, failed = train_arms(arms, folder, workers=workers, host=host, progress=progress)
     scans = [load_scan(path, host=host) for path in data.tests]
     judged = judge_all(runs, scans, settings, folder, progress)
-    if not judged:
-        raise none_trained(folder, failed)
     notes += _remarks(settings)
     result = StudyResult(folder, tuple(_summary(judged)), (), failed, tuple(notes))
     return _write(result, judged, scans[0], settings, data)

@@ -15,7 +15,7 @@ from ptycho_host.atomic import write_bytes, write_text
 from ptycho_host.contracts import Progress
 from ptycho_host.report.figures import png
 from ptycho_host.report.progress import SilentProgress
-from ptycho_studies.arms import Arm, failures, none_trained, run_arms
+from ptycho_studies.arms import Arm, train_arms
 from ptycho_studies.grid_lines.scans import DataFiles, data_files, files_in
 from ptycho_studies.grid_lines.scores import judge_all
 from ptycho_studies.grid_lines.stitching import GRID
@@ -72,10 +72,7 @@ def shootout(
     arms, notes = installed(cells.values(), host)
     open_folder(folder, "shootout", settings.of_the_data())
     data = data_files(settings, folder, host)
-    runs = run_arms(arms, folder, workers=workers, host=host, progress=progress)
-    failed = failures(arms, folder)
-    if not runs:
-        raise none_trained(folder, failed)
+    runs, failed = train_arms(arms, folder, workers=workers, host=host, progress=progress)
     scans = [load_scan(path, host=host) for path in data.tests]
     tiled = [found.row for found in judge_all(runs, scans, settings, folder, progress) if found.row["stitcher"] == GRID]
     by_run = {(cell.name, cell.seed): cell for cell in cells}
