@@ -239,6 +239,9 @@ class Reconstruction:
     notes: what the component wants said about it (number of disconnected parts, …).
     probe: (N, N) complex64, what belongs to the object where it was refined too; None: the scan's.
     refinement: how it went, where a refiner tells.
+    further_modes: (K, N, N) complex64, modes of the probe besides `probe` whose intensities add to its, strongest
+        first; None: the light is coherent.
+    positions: (M, 2) float64 (y, x), where the patterns lie if that was refined too; None: where the scan says.
     """
 
     object: NDArray[np.complex64]
@@ -246,6 +249,8 @@ class Reconstruction:
     notes: tuple[str, ...] = ()
     probe: NDArray[np.complex64] | None = None
     refinement: tuple[RefinementEpoch, ...] = ()
+    further_modes: NDArray[np.complex64] | None = None
+    positions: NDArray[np.float64] | None = None
 
     @property
     def amplitude(self) -> NDArray[np.float32]:

@@ -54,20 +54,30 @@ class DiffractionAgreement:
 FIGURES = ("correlation", "r_factor", "residual")
 
 
-def predicted_amplitudes(obj: Complex, scan: Scan, indices: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
-    """Amplitudes (B, N, N) that the physical object (H, W) and the scan's probe predict at `indices` (B,)."""
-    return diffraction_amplitude(extract_patches(obj, scan.positions[indices], scan.pixels), scan.probe)
+def predicted_amplitudes(
+    obj: Complex, scan: Scan, indices: NDArray[np.int64], further_modes: Complex | None = None
+) -> NDArray[np.floating[Any]]:
+    """Amplitudes (B, N, N) that the physical object (H, W) and the scan's probe predict at `indices` (B,).
+
+    The intensities of `further_modes` (K, N, N) of the probe add to those of the scan's.
+    """
+    patches = extract_patches(obj, scan.positions[indices], scan.pixels)
+    amplitude = diffraction_amplitude(patches, scan.probe)
+    for mode in () if further_modes is None else further_modes:
+        amplitude = np.hypot(amplitude, diffraction_amplitude(patches, mode))
+    return amplitude
 
 
-def diffraction_agreement(obj: Complex, scan: Scan) -> DiffractionAgreement:
+def diffraction_agreement(obj: Complex, scan: Scan, further_modes: Complex | None = None) -> DiffractionAgreement:
     """Agreement of the physical object (H, W) with all patterns of the scan at their sub-pixel positions.
 
-    The object is on the scale of the scan's probe; bad pixels are left out. Raises IndexError for positions off it.
+    The object is on the scale of the scan's probe, and so are `further_modes` (K, N, N) of it whose intensities add;
+    bad pixels are left out. Raises IndexError for positions off the object.
     """
 
     def pairs() -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         for part in blocks(scan.count, scan.pixels, PIXEL_BYTES):
-            yield predicted_amplitudes(obj, scan, np.arange(part.start, part.stop)), scan.batch(part)
+            yield predicted_amplitudes(obj, scan, np.arange(part.start, part.stop), further_modes), scan.batch(part)
 
     return _agreement(pairs(), scan.bad_pixels)
 

@@ -31,9 +31,13 @@ def write_product(path: Path, reconstruction: Reconstruction, scan: Scan, histor
     Ptychodus counts pixels from the centre of the first one and puts a patch's centre at (N - 1)/2, half a pixel
     before ours; a position is x_m = centre_x_m + (x - W/2) * pixel width. Indexes and photon counts of the positions
     are those that the scan has from a file of Ptychodus. The losses are those of training, or the residuals of a
-    refiner where nothing was trained.
+    refiner where nothing was trained. Probe, its further modes and positions are those that were refined, where they
+    were.
     """
-    probe_used = scan.probe if reconstruction.probe is None else reconstruction.probe
+    modes = (scan.probe if reconstruction.probe is None else reconstruction.probe)[np.newaxis]
+    if reconstruction.further_modes is not None:
+        modes = np.concatenate([modes, reconstruction.further_modes])
+    positions = scan.positions if reconstruction.positions is None else reconstruction.positions
     losses = [(report.epoch, report.training_loss) for report in history] or [
         (report.epoch, report.residual) for report in reconstruction.refinement
     ]
@@ -52,20 +56,20 @@ def write_product(path: Path, reconstruction: Reconstruction, scan: Scan, histor
         file.attrs["comments"] = comments
         file.attrs["detector_object_distance_m"] = geometry.detector_distance_m
         file.attrs["photon_energy_eV"] = geometry.photon_energy_ev
-        file.attrs["probe_photon_count"] = float(np.sum(np.abs(probe_used.astype(np.complex128)) ** 2))
+        file.attrs["probe_photon_count"] = float(np.sum(np.abs(modes.astype(np.complex128)) ** 2))
         for unknown in ("exposure_time_s", "mass_attenuation_m2_per_kg", "tomography_angle_deg"):
             file.attrs[unknown] = 0.0
         obj = file.create_dataset("object", data=reconstruction.object[np.newaxis].astype(np.complex64))
         obj.attrs["center_x_m"] = centre_x
         obj.attrs["center_y_m"] = centre_y
-        probe = file.create_dataset("probe", data=probe_used[np.newaxis, np.newaxis].astype(np.complex64))
+        probe = file.create_dataset("probe", data=modes[np.newaxis].astype(np.complex64))
         for image in (obj, probe):
             image.attrs["pixel_width_m"] = pixel_width
             image.attrs["pixel_height_m"] = pixel_height
         file.create_dataset("object_layer_spacing_m", data=np.zeros(0))
         file.create_dataset(POSITION_INDEXES, data=indexes)
-        file.create_dataset("probe_position_x_m", data=centre_x + (scan.positions[:, 1] - width / 2) * pixel_width)
-        file.create_dataset("probe_position_y_m", data=centre_y + (scan.positions[:, 0] - height / 2) * pixel_height)
+        file.create_dataset("probe_position_x_m", data=centre_x + (positions[:, 1] - width / 2) * pixel_width)
+        file.create_dataset("probe_position_y_m", data=centre_y + (positions[:, 0] - height / 2) * pixel_height)
         if PHOTON_COUNTS in scan.per_pattern:
             file.create_dataset(PHOTON_COUNTS, data=scan.per_pattern[PHOTON_COUNTS])
         file.create_dataset("loss_epochs", data=np.array([epoch for epoch, _ in losses], dtype=np.int64))

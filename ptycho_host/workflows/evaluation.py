@@ -36,14 +36,15 @@ def evaluate(
     held_out: DiffractionAgreement | None = None,
 ) -> Evaluation:
     """Measure a reconstruction of `scan`; `training` and `held_out` are passed on into the metrics."""
-    obj, refinement = assembly.reconstruction.object, assembly.reconstruction.refinement
+    made = assembly.reconstruction
+    obj, refinement = made.object, made.refinement
     covered = covered_pixels(scan, obj.shape)
     region = covered_region(covered)
     against_truth = object_metrics(obj, scan.truth, region, covered=covered) if scan.truth is not None else None
     metrics = RunMetrics(
         region=region,
         object=against_truth,
-        diffraction=diffraction_agreement(obj, with_own_probe(scan, assembly.reconstruction)),
+        diffraction=diffraction_agreement(obj, as_refined(scan, made), made.further_modes),
         held_out=held_out,
         training=training,
         reconstruction=ReconstructionFigures(
@@ -54,9 +55,14 @@ def evaluate(
     return Evaluation(metrics, region, covered)
 
 
-def with_own_probe(scan: Scan, reconstruction: Reconstruction) -> Scan:
-    """The scan with the probe that belongs to the object: its own, unless that was refined too."""
-    return scan if reconstruction.probe is None else replace(scan, probe=reconstruction.probe)
+def as_refined(scan: Scan, reconstruction: Reconstruction) -> Scan:
+    """The scan with the probe and the positions that belong to the object: its own, unless they were refined too."""
+    probe, positions = reconstruction.probe, reconstruction.positions
+    return replace(
+        scan,
+        probe=scan.probe if probe is None else probe,
+        positions=scan.positions if positions is None else positions,
+    )
 
 
 def held_out_agreement(

@@ -20,7 +20,7 @@ from ptycho_host.report.figures import (
 )
 from ptycho_host.report.page import PageFigure, render_page
 from ptycho_host.runs.directory import RunDirectory
-from ptycho_host.workflows.evaluation import Evaluation, with_own_probe
+from ptycho_host.workflows.evaluation import Evaluation, as_refined
 
 
 def publish(
@@ -44,7 +44,7 @@ def publish(
             "Training", png(training_figure(history)), "Losses, learning rate and gradients, epoch by epoch."
         ),
     }
-    examples = _examples(reconstruction, evaluation, with_own_probe(scan, reconstruction))
+    examples = _examples(reconstruction, evaluation, as_refined(scan, reconstruction))
     if examples:
         figures["diffraction"] = PageFigure(
             "Diffraction",
@@ -98,7 +98,7 @@ def _examples(reconstruction: Reconstruction, evaluation: Evaluation, scan: Scan
             DiffractionExample(
                 f"{label}: pattern {index}",
                 scan.batch(chosen)[0],
-                predicted_amplitudes(reconstruction.object, scan, chosen)[0],
+                predicted_amplitudes(reconstruction.object, scan, chosen, reconstruction.further_modes)[0],
             )
         )
     return examples
