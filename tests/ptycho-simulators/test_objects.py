@@ -9,7 +9,7 @@ from scipy.ndimage import convolve1d
 
 from ptycho_host.contracts import SimulationRequest
 from ptycho_host.errors import DataError, InputError
-from ptycho_simulators import image, lines, mixture, random_field, siemens_star
+from ptycho_simulators import cells, image, lines, mixture, random_field, siemens_star
 
 
 def drawn(module, seed=0, size=128, **options):
@@ -144,7 +144,7 @@ def test_pictures_that_cannot_be_used_are_refused(tmp_path):
         drawn(image, amplitude=str(tmp_path / "flat.png"))
 
 
-@pytest.mark.parametrize("module", [lines, siemens_star, random_field, image])
+@pytest.mark.parametrize("module", [lines, siemens_star, random_field, image, cells])
 def test_every_simulator_returns_a_scan_with_its_truth(module):
     scan = module.build(size=48, pixels=24)(SimulationRequest(), np.random.default_rng(0))
     assert scan.truth.shape == (48, 48)
@@ -171,3 +171,40 @@ def test_tiles_of_a_class_differ_in_contrast(chosen):
     # Only in lines is the phase a function of the amplitude.
     related = [np.corrcoef(np.abs(tile).ravel(), np.angle(tile).ravel())[0, 1] for tile in tiles]
     assert (np.median(np.abs(related)) > 0.9) == (chosen == "lines")
+
+
+def test_cells_are_a_weak_phase_object_and_nearly_transparent():
+    obj = drawn(cells, size=256, phase_contrast=0.3, amplitude_contrast=0.04)
+    amplitude, phase = np.abs(obj), np.angle(obj)
+    assert phase.min() == pytest.approx(0, abs=1e-6)
+    assert phase.max() == pytest.approx(0.3, abs=1e-6)
+    assert amplitude.max() == pytest.approx(1, abs=1e-6)
+    assert amplitude.min() == pytest.approx(0.96, abs=1e-6)
+    # Nuclei and granules absorb, thickness does not: neither image is a function of the other.
+    assert 0.2 < abs(np.corrcoef(amplitude.ravel(), phase.ravel())[0, 1]) < 0.9
+
+
+def test_cells_of_one_seed_are_the_same_and_of_another_are_others():
+    one, again, other = (drawn(cells, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert np.corrcoef(np.angle(one).ravel(), np.angle(other).ravel())[0, 1] < 0.5
+
+
+def test_a_cell_is_thickest_in_its_middle_and_ends_at_its_membrane():
+    distance = np.hypot(*(np.indices((200, 200)) - 100))
+    rings = ((0, 8), (20, 28), (70, 79))
+    found = []
+    for seed in range(8):
+        thickness, absorption = np.zeros((200, 200)), np.zeros((200, 200))
+        cells._add_cell(thickness, absorption, np.array([100.0, 100.0]), 40.0, np.random.default_rng(seed))
+        found.append([thickness[(distance >= low) & (distance < high)].mean() for low, high in rings])
+    nucleus, body, outside = np.mean(found, axis=0)
+    assert nucleus > 1.3 * body > 0.5
+    assert outside == pytest.approx(0, abs=1e-6)
+
+
+def test_cells_cover_about_the_part_that_was_asked_for():
+    centres = cells._apart(512, 40.0, 0.3, 50.0, np.random.default_rng(0))
+    assert len(centres) * np.pi * 25**2 / 512**2 == pytest.approx(0.3, rel=0.05)
+    gaps = np.hypot(*(centres[:, None] - centres[None]).transpose(2, 0, 1)) + 1e9 * np.eye(len(centres))
+    assert gaps.min() >= 40

@@ -19,7 +19,8 @@ def test_listing_imports_nothing_heavy():
 
 def test_every_target_is_a_factory():
     components = plugin.ptycho_simulators()
-    assert [component.name for component in components] == ["lines", "siemens_star", "random_field", "image", "mixture"]
+    names = [component.name for component in components]
+    assert names == ["lines", "siemens_star", "random_field", "image", "cells", "mixture"]
     for component in components:
         module, _, attribute = component.target.partition(":")
         assert callable(getattr(import_module(module), attribute)())

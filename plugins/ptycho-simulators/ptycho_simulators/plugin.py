@@ -33,6 +33,11 @@ def ptycho_simulators() -> Sequence[Simulator]:
             target="ptycho_simulators.image:build",
         ),
         Simulator(
+            "cells",
+            summary="Nearly transparent cells with membranes, nuclei and granules: weak phase, hardly any absorption.",
+            target="ptycho_simulators.cells:build",
+        ),
+        Simulator(
             "mixture",
             summary="A mosaic of lines, random fields and flat shapes, to train a network for samples of any class.",
             target="ptycho_simulators.mixture:build",
