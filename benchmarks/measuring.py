@@ -7,8 +7,8 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -42,6 +42,20 @@ def side_by_side(task: Callable[[Job], dict[str, Any]], jobs: Iterable[Job], wor
             print(f"{number}/{len(jobs)}  {result.get('label', '')}", flush=True)
             results.append(result)
     return results
+
+
+def as_they_come(
+    task: Callable[[Job], dict[str, Any]], jobs: Iterable[Job], workers: int
+) -> Iterator[tuple[Job, dict[str, Any]]]:
+    """As `side_by_side`, each job with its result as soon as it is done; `{"error": …}` of one that failed."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        waiting = {pool.submit(task, job): job for job in jobs}
+        for number, future in enumerate(as_completed(waiting), start=1):
+            failure = future.exception()
+            result = {"error": f"{type(failure).__name__}: {failure}"} if failure else future.result()
+            print(f"{number}/{len(waiting)}  {result.get('label', result.get('error', ''))}", flush=True)
+            yield waiting[future], result
 
 
 def write_results(name: str, content: dict[str, Any]) -> Path:
