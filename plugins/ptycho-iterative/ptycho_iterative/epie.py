@@ -8,7 +8,20 @@ from typing import Annotated
 from pydantic import Field
 
 from ptycho_host.contracts import RefineFunction
-from ptycho_iterative.options import BatchSize, Device, Epochs, LastStep, Momentum, Probe, ProbeStart, Seed, Threads
+from ptycho_iterative.options import (
+    BatchSize,
+    Device,
+    Epochs,
+    LastStep,
+    Modes,
+    Momentum,
+    Positions,
+    PositionStart,
+    Probe,
+    ProbeStart,
+    Seed,
+    Threads,
+)
 from ptycho_iterative.sight import Sight, Steps
 from ptycho_iterative.sweep import Schedule, Sweep
 
@@ -39,6 +52,9 @@ def build(
     probe: Probe = "fixed",
     probe_step: ProbeStep = 1.0,
     probe_start: ProbeStart = 1,
+    modes: Modes = 1,
+    positions: Positions = "fixed",
+    position_start: PositionStart = 1,
     last_step: LastStep = 0.2,
     momentum: Momentum = 0.9,
     seed: Seed = 0,
@@ -50,5 +66,18 @@ def build(
     A batch of one is the published method. In a larger one the updates are summed, and the maxima are those of the
     summed intensities, so that no step becomes longer where patterns overlap.
     """
-    schedule = Schedule(epochs, batch_size, probe == "free", probe_start, last_step, momentum, seed, device, threads)
+    schedule = Schedule(
+        epochs,
+        batch_size,
+        probe == "free",
+        probe_start,
+        last_step,
+        momentum,
+        seed,
+        device,
+        threads,
+        modes,
+        positions == "free",
+        position_start,
+    )
     return Sweep("epie", Epie(object_step, probe_step), schedule)

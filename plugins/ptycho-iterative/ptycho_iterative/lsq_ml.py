@@ -10,13 +10,23 @@ from pydantic import Field
 from torch import Tensor
 
 from ptycho_host.contracts import RefineFunction
-from ptycho_iterative.options import BatchSize, Device, Epochs, LastStep, Momentum, Probe, ProbeStart, Seed, Threads
+from ptycho_iterative.least_squares import fitted, fitted_together
+from ptycho_iterative.options import (
+    BatchSize,
+    Device,
+    Epochs,
+    LastStep,
+    Modes,
+    Momentum,
+    Positions,
+    PositionStart,
+    Probe,
+    ProbeStart,
+    Seed,
+    Threads,
+)
 from ptycho_iterative.sight import Sight, Steps
 from ptycho_iterative.sweep import Schedule, Sweep
-
-PATCH = (-2, -1)
-RIDGE = 1e-6
-"""Part of its diagonal by which the matrix of the fit is made safe to divide by."""
 
 Damping = Annotated[
     float, Field(gt=0, le=1, description="part of the brightest light that is added to all of it, against noise")
@@ -43,14 +53,14 @@ class LsqMl:
         intensity, light = sight.intensity, sight.light
         light = light + self.damping * light.max()
         direction = sight.object_gradient / light
-        by_object = probe * windows.cut(direction)
+        by_object = probe * windows.cut(direction)[:, None]
         if not free_probe:
-            steps = _dot(by_object, difference) / _safe(_dot(by_object, by_object))
+            steps = fitted(difference, by_object)
             return Steps(self.object_step * windows.merge(_each(steps) * intensity) / light * direction)
         weight = sight.probe_weight
         probe_direction = sight.probe_gradient / (weight + self.damping * weight.max())
-        by_probe = probe_direction * patches
-        steps, probe_steps = _fitted(difference, by_object, by_probe)
+        by_probe = probe_direction * patches[:, None]
+        steps, probe_steps = fitted_together(difference, by_object, by_probe)
         return Steps(
             self.object_step * windows.merge(_each(steps) * intensity) / light * direction,
             self.probe_step * probe_steps.mean().to(intensity.dtype) * probe_direction,
@@ -66,6 +76,9 @@ def build(
     probe: Probe = "fixed",
     probe_step: ProbeRelaxation = 1.0,
     probe_start: ProbeStart = 1,
+    modes: Modes = 1,
+    positions: Positions = "fixed",
+    position_start: PositionStart = 1,
     last_step: LastStep = 0.2,
     momentum: Momentum = 0.9,
     seed: Seed = 0,
@@ -74,31 +87,23 @@ def build(
 ) -> RefineFunction:
     """Least-squares step lengths (Odstrčil, Menzel and Guizar-Sicairos, Opt. Express 26 (2018) 3108), mini-batched.
 
-    One coherent mode, amplitudes as the quantity that is fitted.
+    Amplitudes are the quantity that is fitted; all modes of the probe share one length of step.
     """
-    schedule = Schedule(epochs, batch_size, probe == "free", probe_start, last_step, momentum, seed, device, threads)
-    return Sweep("lsq_ml", LsqMl(damping, object_step, probe_step), schedule)
-
-
-def _fitted(target: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Real factors (B,) of two waves (B, N, N) whose sum comes nearest to the target (B, N, N)."""
-    first_first, second_second = _safe(_dot(first, first)), _safe(_dot(second, second))
-    mixed = _dot(first, second)
-    wanted_first, wanted_second = _dot(first, target), _dot(second, target)
-    determinant = first_first * second_second - mixed.square()
-    return (
-        (second_second * wanted_first - mixed * wanted_second) / determinant,
-        (first_first * wanted_second - mixed * wanted_first) / determinant,
+    schedule = Schedule(
+        epochs,
+        batch_size,
+        probe == "free",
+        probe_start,
+        last_step,
+        momentum,
+        seed,
+        device,
+        threads,
+        modes,
+        positions == "free",
+        position_start,
     )
-
-
-def _dot(first: Tensor, second: Tensor) -> Tensor:
-    """Re sum first* second of each pair (B,), in double precision: the fit takes differences of its products."""
-    return (first.real * second.real + first.imag * second.imag).sum(dim=PATCH, dtype=torch.float64)
-
-
-def _safe(square: Tensor) -> Tensor:
-    return square * (1 + RIDGE) + torch.finfo(torch.float32).tiny
+    return Sweep("lsq_ml", LsqMl(damping, object_step, probe_step), schedule)
 
 
 def _each(steps: Tensor) -> Tensor:

@@ -13,6 +13,14 @@ BatchSize = Annotated[
 Probe = Annotated[
     Literal["fixed", "free"], Field(description="free: the probe is refined too; the scan's is where it starts")
 ]
+Modes = Annotated[
+    int,
+    Field(ge=1, le=16, description="modes of a free probe whose intensities add, for light that is partly coherent"),
+]
+Positions = Annotated[
+    Literal["fixed", "free"], Field(description="free: scan positions are refined too, from the scan's own")
+]
+PositionStart = Annotated[int, Field(ge=1, description="first epoch in which free positions change")]
 ProbeStart = Annotated[int, Field(ge=1, description="first epoch in which a free probe changes")]
 LastStep = Annotated[
     float,

@@ -9,7 +9,20 @@ from pydantic import Field
 from torch import Tensor
 
 from ptycho_host.contracts import RefineFunction
-from ptycho_iterative.options import BatchSize, Device, Epochs, LastStep, Momentum, Probe, ProbeStart, Seed, Threads
+from ptycho_iterative.options import (
+    BatchSize,
+    Device,
+    Epochs,
+    LastStep,
+    Modes,
+    Momentum,
+    Positions,
+    PositionStart,
+    Probe,
+    ProbeStart,
+    Seed,
+    Threads,
+)
 from ptycho_iterative.sight import Sight, Steps
 from ptycho_iterative.sweep import Schedule, Sweep
 
@@ -49,6 +62,9 @@ def build(
     probe_regularisation: ProbeRegularisation = 0.5,
     probe_step: ProbeStep = 1.0,
     probe_start: ProbeStart = 1,
+    modes: Modes = 1,
+    positions: Positions = "fixed",
+    position_start: PositionStart = 1,
     last_step: LastStep = 0.2,
     momentum: Momentum = 0.9,
     seed: Seed = 0,
@@ -61,11 +77,21 @@ def build(
     patches overlap, so that a pixel lit by several patterns goes to the mean of what they ask for.
     """
     rule = Rpie(regularisation, object_step, probe_regularisation, probe_step)
-    return Sweep(
-        "rpie",
-        rule,
-        Schedule(epochs, batch_size, probe == "free", probe_start, last_step, momentum, seed, device, threads),
+    schedule = Schedule(
+        epochs,
+        batch_size,
+        probe == "free",
+        probe_start,
+        last_step,
+        momentum,
+        seed,
+        device,
+        threads,
+        modes,
+        positions == "free",
+        position_start,
     )
+    return Sweep("rpie", rule, schedule)
 
 
 def _regularised(weight: Tensor, regularisation: float) -> Tensor:

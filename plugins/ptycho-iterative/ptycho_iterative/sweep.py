@@ -6,30 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ptycho_host.contracts import Progress, Reconstruction, RefinementEpoch
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError, RunFailedError
+from ptycho_iterative.estimate import Estimate, Rule
 from ptycho_iterative.patterns import PatternSupply
-from ptycho_iterative.sight import Sight, Steps, wave_difference
-from ptycho_iterative.windows import Placement
 
 RISEN = 1.05
 """A residual that is so many times the last one has risen; random order alone lets it waver."""
-
-
-class Rule(Protocol):
-    """How object and probe change after a look at a batch of patterns."""
-
-    def __call__(self, sight: Sight, *, free_probe: bool) -> Steps:
-        """The steps; that of the probe only where it is free."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +35,15 @@ class Schedule:
     seed: int
     device: Literal["auto", "cpu", "cuda"]
     threads: int | None
+    modes: int = 1
+    free_positions: bool = False
+    position_start: int = 1
+
+    def __post_init__(self) -> None:
+        if self.modes > 1 and not self.free_probe:
+            raise InputError(
+                f"refiner.modes is {self.modes}: set refiner.probe=free too, as no scan holds further modes."
+            )
 
     def step(self, epoch: int) -> float:
         """Factor on all steps in an epoch, from 1: it falls geometrically over the last quarter.
@@ -53,6 +52,14 @@ class Schedule:
         """
         first = (1 + 3 * self.epochs) / 4
         return self.last_step ** (max(epoch - first, 0) / max(self.epochs - first, 1))
+
+    def probe_changes(self, epoch: int) -> bool:
+        """Whether the probe is refined in an epoch, from 1."""
+        return self.free_probe and epoch >= self.probe_start
+
+    def positions_change(self, epoch: int) -> bool:
+        """Whether positions are refined in an epoch, from 1."""
+        return self.free_positions and epoch >= self.position_start
 
 
 class Momentum:
@@ -86,7 +93,7 @@ class Sweep:
         """The refined object; raises RunFailedError when it diverges, InputError without the device asked for."""
         schedule, device = self.schedule, _device(self.schedule.device)
         with torch.inference_mode(), _own_threads(schedule.threads):
-            estimate = _Estimate(scan, start, device)
+            estimate = Estimate(scan, start, device, schedule.modes, movable=schedule.free_positions)
             supply = PatternSupply(scan, device)
             rng = np.random.default_rng(schedule.seed)
             epochs: list[RefinementEpoch] = []
@@ -94,10 +101,15 @@ class Sweep:
             progress.start(f"refining ({self.name})", schedule.epochs * scan.count, "patterns")
             for epoch in range(1, schedule.epochs + 1):
                 started, sums = perf_counter(), torch.zeros(2, dtype=torch.float64, device=device)
-                free, step = schedule.free_probe and epoch >= schedule.probe_start, schedule.step(epoch)
+                probe, positions = schedule.probe_changes(epoch), schedule.positions_change(epoch)
+                step = schedule.step(epoch)
                 for indices, amplitude in supply.batches(_batches(scan.count, schedule.batch_size, rng)):
-                    sums += estimate.improve(self.rule, indices, amplitude, step, free_probe=free)
+                    sums += estimate.improve(
+                        self.rule, indices, amplitude, step, free_probe=probe, free_positions=positions
+                    )
                     progress.advance(len(indices))
+                if positions:
+                    estimate.move()
                 missed, energy = sums.tolist()
                 residual = missed / energy if energy else 0.0
                 progress.advance(0, epoch=epoch, residual=residual)
@@ -110,65 +122,13 @@ class Sweep:
                     estimate.carry_on(momentum.after(residual))
                 epochs.append(RefinementEpoch(epoch, residual, perf_counter() - started))
             progress.finish()
-            obj, probe = estimate.result(free_probe=schedule.free_probe)
-        return replace(start, object=obj, probe=probe if probe is not None else start.probe, refinement=tuple(epochs))
-
-
-class _Estimate:
-    """The present object and probe on the device."""
-
-    def __init__(self, scan: Scan, start: Reconstruction, device: torch.device) -> None:
-        self._placement = Placement(scan.positions, scan.pixels, start.object.shape, device)
-        self._object = self._placement.flat(start.object)
-        probe = scan.probe if start.probe is None else start.probe
-        self._probe = torch.from_numpy(probe.astype(np.complex64)).to(device)
-        self._norm = torch.linalg.vector_norm(self._probe)
-        self._before = (self._object.clone(), self._probe)
-        self._good = _good_pixels(scan, device)
-
-    def improve(self, rule: Rule, indices: Tensor, amplitude: Tensor, step: float, *, free_probe: bool) -> Tensor:
-        """Let a batch act, with `step` times the steps of the rule.
-
-        Returns sum (a - A)^2 as it was before and sum A^2, over the good pixels, (2,) float64.
-        """
-        windows = self._placement.windows(indices)
-        patches = windows.cut(windows.read(self._object))
-        difference, sums = wave_difference(self._probe * patches, amplitude, self._good)
-        steps = rule(Sight(windows, patches, self._probe, difference), free_probe=free_probe)
-        windows.add(self._object, step * steps.object)
-        if steps.probe is not None:
-            self._probe = self._probe + step * steps.probe
-        return sums
-
-    def carry_on(self, part: float) -> None:
-        """Go on by `part` of what changed since this was last called."""
-        reached = (self._object.clone(), self._probe)
-        self._object += part * (reached[0] - self._before[0])
-        self._probe = reached[1] + part * (reached[1] - self._before[1])
-        self._before = reached
-
-    def result(self, *, free_probe: bool) -> tuple[NDArray[np.complex64], NDArray[np.complex64] | None]:
-        """Object (H, W), and the probe (N, N) if it was free, with the energy that it started with.
-
-        The patterns tell only the product of the two: a factor is taken from one and given to the other.
-        """
-        if not free_probe:
-            return self._placement.canvas(self._object), None
-        factor = self._norm / torch.linalg.vector_norm(self._probe)
-        return self._placement.canvas(self._object / factor), (self._probe * factor).cpu().numpy()
+            return replace(estimate.result(start, free_probe=schedule.free_probe), refinement=tuple(epochs))
 
 
 def _batches(count: int, size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """All indices in random order, in portions of nearly equal length, none longer than `size`."""
     order = rng.permutation(count)
     return np.array_split(order, -(-count // size))
-
-
-def _good_pixels(scan: Scan, device: torch.device) -> Tensor | None:
-    """1 at the good and 0 at the bad pixels (N, N), zero frequency at [0, 0]; None if all are good."""
-    if scan.bad_pixels is None:
-        return None
-    return torch.from_numpy(np.fft.ifftshift(~scan.bad_pixels).astype(np.float32)).to(device)
 
 
 def _device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:

@@ -21,14 +21,22 @@ class Placement:
     """
 
     def __init__(
-        self, positions: NDArray[np.float64], pixels: int, shape: tuple[int, int], device: torch.device
+        self,
+        positions: NDArray[np.float64],
+        pixels: int,
+        shape: tuple[int, int],
+        device: torch.device,
+        *,
+        movable: bool = False,
     ) -> None:
+        """Of `movable` patches the windows can tell the slopes, at whole pixels too."""
         corners, fractions = corners_and_fractions(positions, pixels)
-        between = bool(fractions.any())
+        between = movable or bool(fractions.any())
         self._shape = shape
         self._side = pixels + TAPS - 1 if between else pixels
         self._first = torch.from_numpy(corners - BEFORE if between else corners).to(device)
         self._taps = torch.from_numpy(tap_weights(fractions).astype(np.float32)).to(device) if between else None
+        self._slopes = torch.from_numpy(tap_slopes(fractions).astype(np.float32)).to(device) if movable else None
         self._sums = torch.zeros(shape[0] * shape[1] + 1, dtype=torch.complex64, device=device)
 
     def flat(self, canvas: NDArray[np.complex64]) -> Tensor:
@@ -49,16 +57,18 @@ class Placement:
         index = rows[:, :, None] * width + columns[:, None, :]
         inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
         index = torch.where(inside, index, height * width)
-        return Windows(index, None if self._taps is None else self._taps[indices], self._sums)
+        taps, slopes = (None if values is None else values[indices] for values in (self._taps, self._slopes))
+        return Windows(index, taps, slopes, self._sums)
 
 
 class Windows:
     """The pixels of the canvas (B, W, W) that a batch of patches (B, N, N) is interpolated from."""
 
-    def __init__(self, index: Tensor, taps: Tensor | None, sums: Tensor) -> None:
+    def __init__(self, index: Tensor, taps: Tensor | None, slopes: Tensor | None, sums: Tensor) -> None:
         self._shape = index.shape
         self._index = index.flatten()
         self._taps = taps
+        self._slopes = slopes
         self._sums = sums
 
     def read(self, flat: Tensor) -> Tensor:
@@ -73,17 +83,16 @@ class Windows:
 
     def cut(self, windows: Tensor) -> Tensor:
         """The patches (B, N, N) that lie in the windows (B, W, W)."""
-        if self._taps is None:
-            return windows
-        pixels = windows.shape[-1] - (TAPS - 1)
-        rows, columns = self._taps[:, 0, :, None, None], self._taps[:, 1, :, None, None]
-        lines = rows[:, 0] * windows[:, :pixels]
-        for tap in range(1, TAPS):
-            lines.addcmul_(rows[:, tap].to(lines.dtype), windows[:, tap : tap + pixels])
-        patches = columns[:, 0] * lines[:, :, :pixels]
-        for tap in range(1, TAPS):
-            patches.addcmul_(columns[:, tap].to(lines.dtype), lines[:, :, tap : tap + pixels])
-        return patches
+        return windows if self._taps is None else _interpolated(windows, self._taps[:, 0], self._taps[:, 1])
+
+    def slopes(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """How the patches (B, N, N) change as their positions grow, a pixel in y and a pixel in x; of movable ones."""
+        assert self._taps is not None
+        assert self._slopes is not None
+        return (
+            _interpolated(windows, self._slopes[:, 0], self._taps[:, 1]),
+            _interpolated(windows, self._taps[:, 0], self._slopes[:, 1]),
+        )
 
     def merge(self, patches: Tensor) -> Tensor:
         """Each window's part (B, W, W) of the sum of all patches (B, N, N), each spread by the adjoint of `cut`."""
@@ -105,3 +114,25 @@ class Windows:
         for tap in range(TAPS):
             windows[:, tap : tap + pixels] += rows[:, tap] * lines
         return windows
+
+
+def tap_slopes(fraction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Derivatives (…, 4) of `ptycho_host.physics.patches.tap_weights` with respect to `fraction` (…); they sum to 0."""
+    offset = fraction[..., None] - np.arange(-BEFORE, TAPS - BEFORE)
+    distance = np.abs(offset)
+    near = (4.5 * distance - 5) * distance
+    far = (-1.5 * distance + 5) * distance - 4
+    return np.sign(offset) * np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
+
+
+def _interpolated(windows: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Patches (B, N, N) of windows (B, W, W), with taps (B, 4) along either axis."""
+    pixels = windows.shape[-1] - (TAPS - 1)
+    rows, columns = rows[:, :, None, None], columns[:, :, None, None]
+    lines = rows[:, 0] * windows[:, :pixels]
+    for tap in range(1, TAPS):
+        lines.addcmul_(rows[:, tap].to(lines.dtype), windows[:, tap : tap + pixels])
+    patches = columns[:, 0] * lines[:, :, :pixels]
+    for tap in range(1, TAPS):
+        patches.addcmul_(columns[:, tap].to(lines.dtype), lines[:, :, tap : tap + pixels])
+    return patches
