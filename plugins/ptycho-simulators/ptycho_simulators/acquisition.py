@@ -17,7 +17,7 @@ from ptycho_host.physics.dose import count_photons, probe_for_dose
 from ptycho_host.physics.far_field import diffraction_amplitude
 from ptycho_host.physics.illumination import probe_diameter
 from ptycho_host.physics.patches import extract_patches
-from ptycho_simulators.probes import ProbeShape, make_probe
+from ptycho_simulators.probes import ProbeShape, coherent_modes, make_probe
 from ptycho_simulators.scan_patterns import ScanPattern, scan_positions
 
 Size = Annotated[int, Field(ge=16, le=32768, description="Side of the square object in pixels.")]
@@ -63,7 +63,9 @@ class Simulation:
         """The scan with its truth; `rng` is split into one stream each for object, positions and photons.
 
         Without a requested probe, the probe is scaled so that sum |P O|^2 has the mean `photons` over the patterns;
-        a requested probe is taken as it is. Raises InputError for a requested position whose patch leaves the object.
+        a requested probe is taken as it is. A second mode takes its part of the probe's light; the scan holds the probe
+        with all of it, as if it were coherent. Raises InputError for a requested position whose patch leaves the
+        object.
         """
         object_rng, position_rng, photon_rng = rng.spawn(3)
         size, photons = self.acquisition.size, self.acquisition.photons
@@ -76,7 +78,7 @@ class Simulation:
             _check_inside(positions, size, pixels)
         truth = self.recipe.draw(size, object_rng)
 
-        amplitudes = _expected_amplitudes(truth, positions, probe)
+        amplitudes = _expected_amplitudes(truth, positions, coherent_modes(probe, self.acquisition.probe.second_mode))
         counts = sum(_energy(amplitudes[first : first + BLOCK]) for first in range(0, len(positions), BLOCK))
         mean_counts = counts / len(positions)
         if mean_counts == 0:
@@ -110,13 +112,17 @@ class Simulation:
 
 
 def _expected_amplitudes(
-    truth: NDArray[np.complex64], positions: NDArray[np.float64], probe: NDArray[np.complex64]
+    truth: NDArray[np.complex64], positions: NDArray[np.float64], modes: NDArray[np.complex64]
 ) -> NDArray[np.float32]:
-    pixels = probe.shape[-1]
+    """Amplitudes (M, N, N) whose squares are the sums of the intensities of all modes (K, N, N)."""
+    pixels = modes.shape[-1]
     amplitudes = np.empty((len(positions), pixels, pixels), dtype=np.float32)
     for first in range(0, len(positions), BLOCK):
         patches = extract_patches(truth, positions[first : first + BLOCK], pixels)
-        amplitudes[first : first + BLOCK] = diffraction_amplitude(patches, probe)
+        block = amplitudes[first : first + BLOCK]
+        block[:] = diffraction_amplitude(patches, modes[0])
+        for mode in modes[1:]:
+            np.hypot(block, diffraction_amplitude(patches, mode), out=block)
     return amplitudes
 
 

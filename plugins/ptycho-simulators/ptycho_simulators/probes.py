@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,9 @@ class ProbeShape(BaseModel):
     file: Annotated[
         Path | None, Field(description="An .npz with probeGuess, or an .npy: complex, simulator.pixels squared.")
     ] = None
+    second_mode: Annotated[
+        float, Field(ge=0, le=0.5, description="Part of the light in a second mode, incoherent with the probe.")
+    ] = 0.0
 
 
 DISC = ProbeShape()
@@ -65,6 +68,22 @@ def make_probe(probe: ProbeShape, pixels: int) -> NDArray[np.complex64]:
             if probe.file is None:
                 raise InputError("simulator.probe.shape is 'file': name the file in simulator.probe.file.")
             return _of_size(_read_probe(probe.file), pixels, str(probe.file))
+
+
+def coherent_modes(probe: NDArray[np.complexfloating[Any, Any]], second: float) -> NDArray[np.complex64]:
+    """Modes (K, N, N) complex64 whose intensities add, with the light of the probe (N, N): it alone if `second` is 0.
+
+    Else the second of two has that part of the light; it is the probe times x + y about its centre of light, so that it
+    is orthogonal to the first, as when the beam trembles along a diagonal.
+    """
+    if second == 0:
+        return probe[np.newaxis].astype(np.complex64)
+    first = probe.astype(np.complex128)
+    intensity = np.abs(first) ** 2
+    diagonal = np.add(*np.indices(probe.shape))
+    other = first * (diagonal - np.average(diagonal, weights=intensity))
+    other *= np.sqrt(intensity.sum()) / np.linalg.norm(other)
+    return np.stack([np.sqrt(1 - second) * first, np.sqrt(second) * other]).astype(np.complex64)
 
 
 def _beam(probe: ProbeShape, pixels: int) -> NDArray[np.complex64]:
