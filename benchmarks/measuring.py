@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
@@ -28,6 +29,7 @@ def trained(config: dict[str, Any], keep: Path | None = None) -> dict[str, Any]:
         return {
             "metrics": run.metrics,
             "facts": dict(run.bundle.facts),
+            "history": run.history,
             "collapsed_epochs": [report.epoch for report in run.history if report.collapsed],
         }
 
@@ -45,17 +47,32 @@ def side_by_side(task: Callable[[Job], dict[str, Any]], jobs: Iterable[Job], wor
 
 
 def as_they_come(
-    task: Callable[[Job], dict[str, Any]], jobs: Iterable[Job], workers: int
+    task: Callable[[Job], dict[str, Any]],
+    jobs: Iterable[Job],
+    workers: int,
+    *,
+    jobs_a_process: int | None = 1,
+    seconds: float | None = None,
 ) -> Iterator[tuple[Job, dict[str, Any]]]:
-    """As `side_by_side`, each job with its result as soon as it is done; `{"error": …}` of one that failed."""
+    """As `side_by_side`, each job with its result as soon as it is done; `{"error": …}` of one that failed.
+
+    A process takes `jobs_a_process`, or none: as many as come, which pays where it begins with a GPU. After `seconds`
+    no more jobs are begun, and those left out have no result.
+    """
     os.environ["OMP_NUM_THREADS"] = "1"
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+    started = time.monotonic()
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=jobs_a_process) as pool:
         waiting = {pool.submit(task, job): job for job in jobs}
         for number, future in enumerate(as_completed(waiting), start=1):
+            if future.cancelled():
+                continue
             failure = future.exception()
             result = {"error": f"{type(failure).__name__}: {failure}"} if failure else future.result()
             print(f"{number}/{len(waiting)}  {result.get('label', result.get('error', ''))}", flush=True)
             yield waiting[future], result
+            if seconds is not None and time.monotonic() - started > seconds:
+                for other in waiting:
+                    other.cancel()
 
 
 def write_results(name: str, content: dict[str, Any]) -> Path:
