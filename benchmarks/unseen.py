@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curves import equal_time
+from measured import explained, halves
 from measuring import as_they_come, write_results
 
 if TYPE_CHECKING:
@@ -83,21 +84,19 @@ def measured(job: Job, folder: Path) -> Task:
 
     All patterns of the right half judge, so where it was thinned most of them are new to every method.
     """
-    import numpy as np
-
     from ptycho_host import load_scan, write_scan
-    from ptycho_host.metrics.diffraction import diffraction_agreement
 
     scan = load_scan(job.data or "siemens_star")
-    x = scan.positions[:, 1]
-    left, right = scan.subset(np.flatnonzero(x < np.median(x))), scan.subset(np.flatnonzero(x >= np.median(x)))
+    left, right = halves(scan)
     write_scan(left, folder / "left.npz")
-    reference = None
-    if scan.reference is not None:
-        agreement = diffraction_agreement(scan.reference, right)
-        reference = {"correlation": agreement.correlation, "residual": agreement.residual}
     thinned = right.subset(thinned_to(right.positions, job.step))
-    return Task(thinned, right, left.count, {"data": {"source": str(folder / "left.npz")}, "seed": job.seed}, reference)
+    return Task(
+        thinned,
+        right,
+        left.count,
+        {"data": {"source": str(folder / "left.npz")}, "seed": job.seed},
+        explained(scan.reference, right),
+    )
 
 
 def thinned_to(positions: NDArray[np.float64], step: float) -> NDArray[np.int64]:
