@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from curves import by_scan, draw, equal_time, worse
 from measuring import RESULTS, mean_and_spread
 
 Results = dict[str, Any]
@@ -340,6 +341,117 @@ def natural(results: Results) -> str:
     )
 
 
+def unseen(results: Results) -> str:
+    rows, refiner = results["rows"], results["refiner"]
+    scans = by_scan(rows)
+    failed = [row["label"] for row in rows if "error" in row]
+    lost = f"\n\nFailed and left out: {'; '.join(failed)}." if failed else ""
+    figures = Path(__file__).parent / "figures"
+    pictures = [
+        f"![{sample}: error against time](figures/{draw(rows, sample, figures).name})"
+        for sample in dict.fromkeys(sample for sample, _ in scans)
+    ]
+    return (
+        "A network is trained on a scan of another object of the class, with the defaults, and reconstructs the unseen "
+        f"one, alone and with `{refiner}` after it; seconds are those of reconstruction on one thread, whatever the "
+        "network was trained on. `lines` and `cells` are simulated under another seed, `natural` are other "
+        "photographs as amplitude and phase, all 392 × 392 with patterns of 64 × 64 and 1e9 photons; of the measured "
+        "`star` the left half trains, the right half, thinned to the step, is reconstructed, and all its patterns "
+        "judge.\n\n"
+        + _trainings(rows)
+        + "\n\n"
+        + _arms(scans, refiner)
+        + "\n\n### At equal time\n\n"
+        + _at_equal_time(rows)
+        + "\n\n"
+        + "\n\n".join(pictures)
+        + lost
+    )
+
+
+def _trainings(rows: list[Results]) -> str:
+    trained = [row for row in rows if "training" in row]
+    return table(
+        ["sample", "step", "network", "seeds", "training, s", "epochs", "patterns/s", "collapsed"],
+        [
+            [
+                sample,
+                f"{step} px",
+                network,
+                len(group),
+                *(
+                    f"{sum(row['training'][name] for row in group) / len(group):.0f}"
+                    for name in ("seconds", "epochs", "patterns_per_second")
+                ),
+                sum(row["training"]["collapsed"] for row in group),
+            ]
+            for (sample, step, network), group in sorted(grouped(trained, "sample", "step", "network").items())
+        ],
+    )
+
+
+def _arms(scans: dict[tuple[str, int], dict[str | None, list[Results]]], refiner: str) -> str:
+    """Every network alone and after five epochs of the refiner, and the refiner alone after some."""
+    lines = []
+    for (sample, step), curves in scans.items():
+        for network, rows in sorted(curves.items(), key=lambda item: (item[0] is None, item[0] or "")):
+            wanted = (5, 20, 50) if network is None else (0, 5, 20)
+            for epochs in wanted:
+                points = [point for row in rows for point in row["points"] if point["epochs"] == epochs]
+                if not points:
+                    continue
+                method = f"{refiner} alone, {epochs} epochs"
+                if network is not None:
+                    method = f"{network}, then {epochs} epochs" if epochs else network
+                truth = "phase_ssim" in points[0]
+                lines.append(
+                    [
+                        sample,
+                        f"{step} px",
+                        method,
+                        len(points),
+                        f"{sum(point['seconds'] for point in points) / len(points):.1f}",
+                        *(
+                            over(points, name) if truth else ""
+                            for name in ("amplitude_ssim", "phase_ssim", "phase_mae")
+                        ),
+                        *(over(points, name) for name in ("correlation", "residual")),
+                    ]
+                )
+    header = ["sample", "step", "method", "seeds", "seconds", "amplitude SSIM", "phase SSIM", "phase MAE (rad)"]
+    return table([*header, "correlation", "squared residual"], lines)
+
+
+def _at_equal_time(rows: list[Results]) -> str:
+    """How network and refiner stand to the refiner alone after the same seconds, worst and best point of each curve."""
+    entries = equal_time(rows)
+    lines = []
+    for (sample, step, network), group in grouped(entries, "sample", "step", "network").items():
+        later = [entry for entry in group if entry["epochs"]]
+        names = list(group[0]["ratios"])
+        lines.append(
+            [
+                sample,
+                f"{step} px",
+                network,
+                *(_ratios([entry["ratios"][name] for entry in later]) for name in names[:2]),
+                ", ".join(str(entry["epochs"]) for entry in group if worse(entry, names[:2])) or "never",
+            ]
+        )
+    return (
+        "Errors of network and refiner over those of the refiner alone at the same time, from one epoch on: best to "
+        "worst. Errors are 1 − SSIM; of the star 1 − correlation, and the squared residual.\n\n"
+        + table(["sample", "step", "network", "amplitude", "phase", "worse after epochs"], lines)
+    )
+
+
+def _ratios(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return "earlier than its first epoch"
+    return f"{min(known):.2f} to {max(known):.2f}"
+
+
 def crash(results: Results) -> str:
     trainings, scans = results["trainings"], results["scans"]
     same = sum(not row["differing"] for row in trainings)
@@ -433,6 +545,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "backends": ("Both back-ends, one scan", backends),
     "xla": ("XLA on CPUs", xla),
     "natural": ("Independent amplitude and phase", natural),
+    "unseen": ("Unseen objects, error against time", unseen),
     "streaming": ("Scans larger than memory", streaming),
     "crash": ("Killed runs", crash),
     "fuzz": ("Damaged and hostile files", fuzz),
