@@ -1,68 +1,117 @@
-"""Collapsed runs of stable_hybrid: seeds x depth 4 and 8 x losses x clippers, short runs on a small lines scan.
+"""Collapsed runs of stable_hybrid: seeds x depths x losses x clippers x stabilisers, on a small lines scan.
 
-python benchmarks/collapse.py --seeds 10 --epochs 6
+One run of each seed is not trained: what all of them start from, and must improve on.
+
+    python benchmarks/collapse.py --seeds 4 --epochs 6
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
-from measuring import side_by_side, trained, write_results
+from measuring import as_they_come, forget_peak_memory, trained, write_results
+
+UNTRAINED = {"epochs": 1, "learning_rate": 1e-12}
+"""One pass that changes nothing."""
 
 
-def one(job: tuple[int, int, str, str, int, int]) -> dict[str, Any]:
-    seed, depth, loss, clip, epochs, size = job
-    config = {
-        "simulator": {"name": "lines", "size": size},
-        "generator": {"name": "stable_hybrid", "blocks": depth},
-        "loss": loss,
-        "clip": clip,
-        "seed": seed,
-        "engine": {"threads": 1},
-        "train": {"epochs": epochs},
-    }
-    result = trained(config)
-    metrics = result["metrics"]
+@dataclass(frozen=True)
+class Job:
+    """A run; without `epochs` it is not trained."""
+
+    seed: int
+    depth: int
+    loss: str
+    clip: str
+    stabiliser: str
+    epochs: int | None
+    size: int
+    device: str
+
+    @property
+    def label(self) -> str:
+        said = f"seed {self.seed}, depth {self.depth}, {self.loss}, {self.clip}, {self.stabiliser}"
+        return said if self.epochs else f"{said}, not trained"
+
+
+def one(job: Job) -> dict[str, Any]:
+    forget_peak_memory()
+    result = trained(
+        {
+            "simulator": {"name": "lines", "size": job.size},
+            "generator": {"name": "stable_hybrid", "blocks": job.depth, "stabiliser": job.stabiliser},
+            "loss": job.loss,
+            "clip": job.clip,
+            "seed": job.seed,
+            "engine": {"threads": 1, "device": job.device},
+            "train": {"epochs": job.epochs} if job.epochs else UNTRAINED,
+        }
+    )
+    metrics, history = result["metrics"], result["history"]
     return {
-        "label": f"seed={seed} depth={depth} {loss} {clip}",
-        "seed": seed,
-        "depth": depth,
-        "loss": loss,
-        "clip": clip,
+        "label": job.label,
         "collapsed_epochs": result["collapsed_epochs"],
         "setbacks": result["facts"].get("setbacks", 0),
         "parameters": result["facts"]["parameters"],
+        "first_loss": history[0].training_loss,
+        "last_loss": history[-1].training_loss,
+        "largest_gradient_norm": max(report.gradient_norm for report in history),
         "amplitude_ssim": metrics["amplitude"]["ssim"],
         "phase_ssim": metrics["phase"]["ssim"],
+        "peak_memory_mib": metrics["training"]["peak_memory_mib"],
+        "seconds": metrics["training"]["seconds"],
     }
 
 
+def jobs_of(arguments: argparse.Namespace) -> Iterator[Job]:
+    """Seed after seed, so that a campaign which is cut short has as many of all combinations."""
+    size, device, deepest = arguments.size, arguments.device, max(arguments.depths)
+    for seed in range(arguments.seeds):
+        yield Job(seed, deepest, arguments.losses[0], "none", "zero_gamma", None, size, device)
+        for depth, loss, clip, stabiliser in product(
+            sorted(arguments.depths, reverse=True), arguments.losses, arguments.clips, arguments.stabilisers
+        ):
+            yield Job(seed, depth, loss, clip, stabiliser, arguments.epochs, size, device)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--depths", type=int, nargs="+", default=[4, 8])
+    parser.add_argument("--size", type=int, default=128, help="of the object")
+    parser.add_argument("--depths", type=int, nargs="+", default=[4, 6, 8])
     parser.add_argument("--losses", nargs="+", default=["mae", "poisson"])
-    parser.add_argument("--clips", nargs="+", default=["agc", "norm"])
+    parser.add_argument("--clips", nargs="+", default=["agc", "norm", "none"])
+    parser.add_argument("--stabilisers", nargs="+", default=["zero_gamma", "layer_scale"])
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--until", type=float, help="seconds after which no run is begun")
     arguments = parser.parse_args()
-    jobs = [
-        (seed, depth, loss, clip, arguments.epochs, arguments.size)
-        for depth, loss, clip, seed in product(
-            arguments.depths, arguments.losses, arguments.clips, range(arguments.seeds)
-        )
-    ]
-    rows = side_by_side(one, jobs, arguments.workers)
-    collapsed = sum(bool(row["collapsed_epochs"]) for row in rows)
-    print(f"{collapsed} of {len(rows)} runs collapsed")
-    print(
-        write_results(
-            "collapse", {"epochs": arguments.epochs, "size": arguments.size, "collapsed": collapsed, "rows": rows}
-        )
-    )
+    rows: list[dict[str, Any]] = []
+    untrained: list[dict[str, Any]] = []
+    # A process that has a GPU keeps it: to begin with one takes as long as a run.
+    jobs_a_process = 1 if arguments.device == "cpu" else None
+    for job, result in as_they_come(
+        one, jobs_of(arguments), arguments.workers, jobs_a_process=jobs_a_process, seconds=arguments.until
+    ):
+        (rows if job.epochs else untrained).append({"label": job.label} | asdict(job) | result)
+        rows.sort(key=lambda row: [row[key] for key in ("depth", "loss", "clip", "stabiliser", "seed")])
+        finished = [row for row in rows if "error" not in row]
+        content = {
+            "epochs": arguments.epochs,
+            "size": arguments.size,
+            "device": arguments.device,
+            "collapsed": sum(bool(row["collapsed_epochs"]) for row in finished),
+            "failed": len(rows) - len(finished),
+            "untrained": untrained,
+            "rows": rows,
+        }
+        write_results("collapse", content)
+    print(f"{content['collapsed']} of {len(rows)} runs collapsed, {content['failed']} failed")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -75,6 +76,12 @@ def as_they_come(
                     other.cancel()
 
 
+def forget_peak_memory() -> None:
+    """Let the peak of this process's resident memory begin anew where the system can: a run after others has its own."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 def write_results(name: str, content: dict[str, Any]) -> Path:
     """Write `results/<name>.json` with command, date and machine beside the content."""
     RESULTS.mkdir(exist_ok=True)
@@ -95,7 +102,7 @@ def _shown(argument: str) -> str:
 
 
 def machine() -> str:
-    """Processor, cores and versions, in one line."""
+    """Processor, cores, GPUs and versions, in one line."""
     from importlib.metadata import PackageNotFoundError, version
 
     processor = platform.processor() or platform.machine()
@@ -107,7 +114,18 @@ def machine() -> str:
     for name in ("torch", "tensorflow-cpu", "tensorflow"):
         with suppress(PackageNotFoundError):
             libraries.append(f"{name} {version(name)}")
-    return ", ".join([processor, f"{os.cpu_count()} cores", f"Python {platform.python_version()}", *libraries])
+    found = [processor, f"{os.cpu_count()} cores", *_gpus(), f"Python {platform.python_version()}", *libraries]
+    return ", ".join(found)
+
+
+def _gpus() -> list[str]:
+    """Names of the GPUs that the driver tells of."""
+    asked = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return told.stdout.splitlines() if told.returncode == 0 else []
 
 
 def mean_and_spread(values: list[float]) -> str:
