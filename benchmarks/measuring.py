@@ -77,7 +77,7 @@ def as_they_come(
 
 
 def forget_peak_memory() -> None:
-    """Let the peak of this process's resident memory begin anew where the system can: a run after others has its own."""
+    """Let the peak of resident memory begin anew where the system can, so that a run after others has its own."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
