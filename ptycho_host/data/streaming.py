@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
@@ -83,7 +83,7 @@ def with_cache(scan: Scan, budget: int) -> Scan:
     return replace(scan, amplitudes=CachedPatterns(scan.amplitudes, budget))
 
 
-def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result]:
     """`read` of each item in order, done in the background up to `AHEAD` items before it is asked for.
 
     What `read` raises comes out where its result would have come. Whoever stops early waits for one item at most.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from ptycho_host.config import ComponentChoice, RunConfig, resolve
 from ptycho_host.configured import configure
 from ptycho_host.contracts import Bundle, Progress, Reconstruction, TrainingEngine
 from ptycho_host.data.scan import Scan
-from ptycho_host.errors import BundleError
+from ptycho_host.errors import BundleError, ConfigError
 from ptycho_host.physics.bad_pixels import filled
 from ptycho_host.plugins import Host
 from ptycho_host.processes import Processes, processes_of
@@ -60,8 +61,21 @@ class Run:
 
     @cached_property
     def bundle(self) -> Bundle:
-        """The trained generator; raises BundleError when training has not finished."""
-        return load_bundle(self.directory.bundle, self.host)
+        """The trained generator, with options of the settings instead of its own.
+
+        Raises BundleError when training has not finished; weights that options do not fit are found when it predicts.
+        """
+        bundle = load_bundle(self.directory.bundle, self.host)
+        trained, wanted = resolve(self.directory.config).generator, self.config.generator
+        if wanted == trained:
+            return bundle
+        if wanted.name != trained.name:
+            raise ConfigError(
+                f"the run was trained with generator '{trained.name}' and cannot use '{wanted.name}'; train again."
+            )
+        own = bundle.generator
+        configured = configure(self.host, "generator", own.chosen, wanted.options, own.component.backend)
+        return replace(bundle, generator=configured)
 
     @property
     def history(self) -> list[EpochReport]:

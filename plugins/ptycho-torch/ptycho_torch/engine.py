@@ -23,10 +23,11 @@ from ptycho_host.training.sampling import GroupSampler, prediction_groups
 from ptycho_host.training.state import TrainingState
 from ptycho_torch.consistency import GroupMerger
 from ptycho_torch.gathering import connected, gather, processes_of, refusing_devices, shape_of_world
-from ptycho_torch.isolation import own_randomness, own_threads
+from ptycho_torch.isolation import own_randomness, own_threads, without_greetings
 from ptycho_torch.objective import Objective
 from ptycho_torch.optimisation import build_optimiser
 from ptycho_torch.patterns import PatternFeed, PatternNetwork
+from ptycho_torch.precision import Arithmetic, precision_of
 from ptycho_torch.predict import predict_patches, predict_regions
 from ptycho_torch.regions import RegionNetwork
 from ptycho_torch.state import load_weights
@@ -48,7 +49,7 @@ class FabricEngine:
     """Trains and predicts with Torch on Lightning Fabric (`ptycho_host.contracts.SharedEngine`)."""
 
     device: Literal["auto", "cpu", "cuda"]
-    precision: Literal["32-true", "bf16-mixed"]
+    precision: Arithmetic
     devices: int | None
     nodes: int | None
     threads: int | None
@@ -110,14 +111,15 @@ class FabricEngine:
             raise InputError("engine.device is 'cuda', but Torch finds no CUDA device; use 'auto' or 'cpu'.")
         # One device alone is nothing that a cluster has a say in, such as a job of SLURM that this is run inside of.
         alone = nodes == 1 and (devices == 1 or isinstance(devices, list))
-        return Fabric(
-            accelerator=self.device,
-            devices=devices,
-            num_nodes=nodes,
-            precision=self.precision,
-            strategy="auto" if alone else DDPStrategy(timeout=PATIENCE),
-            plugins=[LightningEnvironment()] if alone else None,
-        )
+        arithmetic = precision_of(self.precision, on_gpu=self.device != "cpu" and torch.cuda.is_available())
+        with without_greetings():
+            return Fabric(
+                accelerator=self.device,
+                devices=devices,
+                num_nodes=nodes,
+                strategy="auto" if alone else DDPStrategy(timeout=PATIENCE),
+                plugins=[arithmetic, LightningEnvironment()] if alone else [arithmetic],
+            )
 
 
 def build(
@@ -126,7 +128,7 @@ def build(
         Literal["auto", "cpu", "cuda"], Field(description="where to compute; auto takes a GPU if there is one")
     ] = "auto",
     precision: Annotated[
-        Literal["32-true", "bf16-mixed"], Field(description="arithmetic of the network; the physics is always float32")
+        Arithmetic, Field(description="arithmetic of the network; the physics is always float32")
     ] = "32-true",
     devices: Annotated[
         int | None, Field(ge=1, description="devices a node, a process each; none: one, under torchrun its processes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ class PatternFeed:
         amplitude = torch.from_numpy(self.scale.model_amplitude(self.scan.batch(groups.ravel())))
         return amplitude.view(*groups.shape, *amplitude.shape[-2:]).to(self.device, non_blocking=True)
 
-    def stream(self, batches: Iterable[NDArray[np.int64]]) -> Iterator[Tensor]:
+    def stream(self, batches: Iterable[NDArray[np.int64]]) -> Generator[Tensor]:
         """What `amplitude` gives for each of the batches, a few of them read ahead in the background."""
         return read_ahead(self.amplitude, batches)
 

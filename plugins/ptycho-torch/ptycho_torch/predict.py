@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import torch
@@ -21,12 +22,12 @@ def predict_patches(
     """Patches in model units of the first pattern of all `groups` (M, C), `batch` at a time."""
     network.eval()
     batches = [groups[first : first + batch] for first in range(0, len(groups), batch)]
-    for seen, amplitude in zip(batches, feed.stream(batches), strict=True):
-        with torch.inference_mode(), own_threads(threads):
-            patches = network(amplitude, feed.probe, feed.bad_pixels, feed.scan.positions[seen])[:, 0].to(
-                torch.complex64
-            )
-        yield PatchBatch(patches.cpu().numpy(), feed.scan.positions[seen[:, 0]])
+    with closing(feed.stream(batches)) as stream:
+        for seen, amplitude in zip(batches, stream, strict=True):
+            with torch.inference_mode(), own_threads(threads):
+                made = network(amplitude, feed.probe, feed.bad_pixels, feed.scan.positions[seen])
+                patches = made[:, 0].to(torch.complex64)
+            yield PatchBatch(patches.cpu().numpy(), feed.scan.positions[seen[:, 0]])
 
 
 def predict_regions(
@@ -41,11 +42,12 @@ def predict_regions(
     tree, reach = cKDTree(scan.positions), probe_diameter(scan.probe)
     asked = [patterns[first : first + size] for first in range(0, len(patterns), size)]
     regions = [_with_surroundings(tree, part, reach) for part in asked]
-    for part, region, amplitude in zip(asked, regions, feed.stream(regions), strict=True):
-        with torch.inference_mode(), own_threads(threads):
-            made = network(amplitude, feed.probe, feed.bad_pixels, scan.positions[region])
-            patches = made[0, : len(part)].to(torch.complex64)
-        yield PatchBatch(patches.cpu().numpy(), scan.positions[part])
+    with closing(feed.stream(regions)) as stream:
+        for part, region, amplitude in zip(asked, regions, stream, strict=True):
+            with torch.inference_mode(), own_threads(threads):
+                made = network(amplitude, feed.probe, feed.bad_pixels, scan.positions[region])
+                patches = made[0, : len(part)].to(torch.complex64)
+            yield PatchBatch(patches.cpu().numpy(), scan.positions[part])
 
 
 def _with_surroundings(tree: cKDTree, patterns: NDArray[np.int64], distance: float) -> NDArray[np.int64]:
