@@ -231,6 +231,32 @@ class RefinementEpoch:
 
 
 @dataclass(frozen=True, slots=True)
+class PatchSpread:
+    """How far the overlapping patches lie from their mean, pixel by pixel, in the units of the object.
+
+    along, across: (H, W) float32, standard deviation of one patch along the mean's phasor, where it changes the
+        amplitude, and across it, where it changes the phase; NaN where too few patches tell.
+    patches: (H, W) float32, how many of them count: the variance of the mean is that of one patch over this number, if
+        the patches err independently; zero where there are none.
+    """
+
+    along: NDArray[np.float32]
+    across: NDArray[np.float32]
+    patches: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertainty:
+    """Standard uncertainty of an object, pixel by pixel; NaN where nothing is known of it.
+
+    amplitude: (H, W) float32, in the units of the object. phase: (H, W) float32, radians.
+    """
+
+    amplitude: NDArray[np.float32]
+    phase: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class Reconstruction:
     """An assembled object.
 
@@ -242,6 +268,8 @@ class Reconstruction:
     further_modes: (K, N, N) complex64, modes of the probe besides `probe` whose intensities add to its, strongest
         first; None: the light is coherent.
     positions: (M, 2) float64 (y, x), where the patterns lie if that was refined too; None: where the scan says.
+    spread: what a stitcher saw of the patches' differences; None where nobody saw several.
+    uncertainty: what the host makes of the spread (`ptycho_host.metrics.uncertainty`); None where it knows nothing.
     """
 
     object: NDArray[np.complex64]
@@ -251,6 +279,8 @@ class Reconstruction:
     refinement: tuple[RefinementEpoch, ...] = ()
     further_modes: NDArray[np.complex64] | None = None
     positions: NDArray[np.float64] | None = None
+    spread: PatchSpread | None = None
+    uncertainty: Uncertainty | None = None
 
     @property
     def amplitude(self) -> NDArray[np.float32]:

@@ -60,12 +60,23 @@ def place_patches(canvas: Inexact, patches: Inexact, positions: NDArray[np.float
 
     What falls outside the canvas is lost.
     """
-    pixels = patches.shape[-1]
-    corner, fraction = corners_and_fractions(positions, pixels)
-    spread = _spread_taps(_spread_taps(patches, fraction[:, 0], 1), fraction[:, 1], 2)
-    height, width = canvas.shape
-    reach = pixels + TAPS - 1
-    for (top, left), window in zip((corner - BEFORE).tolist(), spread, strict=True):
+    add_windows(canvas, *spread_patches(patches, positions))
+
+
+def spread_patches(patches: Inexact, positions: NDArray[np.float64]) -> tuple[Inexact, NDArray[np.int64]]:
+    """Patches (B, N, N) at `positions` (B, 2) as they lie on whole pixels, (B, N + 3, N + 3), and their corners."""
+    corner, fraction = corners_and_fractions(positions, patches.shape[-1])
+    return _spread_taps(_spread_taps(patches, fraction[:, 0], 1), fraction[:, 1], 2), corner - BEFORE
+
+
+def add_windows(canvas: Inexact, windows: Inexact, corners: NDArray[np.int64]) -> None:
+    """Add windows (B, n, n, …) to the canvas (H, W, …) in place, their first pixels at `corners` (B, 2) (y, x).
+
+    What falls outside the canvas is lost.
+    """
+    height, width = canvas.shape[:2]
+    reach = windows.shape[1]
+    for (top, left), window in zip(corners.tolist(), windows, strict=True):
         rows = slice(max(top, 0), min(top + reach, height))
         columns = slice(max(left, 0), min(left + reach, width))
         if rows.start < rows.stop and columns.start < columns.stop:

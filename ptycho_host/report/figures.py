@@ -4,6 +4,7 @@ from ptycho_host.report.curve_figures import frc_figure, training_figure
 from ptycho_host.report.diffraction_figure import DiffractionExample, diffraction_figure
 from ptycho_host.report.object_figures import comparison_figure, reconstruction_figure
 from ptycho_host.report.style import png
+from ptycho_host.report.uncertainty_figure import uncertainty_figure
 
 __all__ = [
     "DiffractionExample",
@@ -13,4 +14,5 @@ __all__ = [
     "png",
     "reconstruction_figure",
     "training_figure",
+    "uncertainty_figure",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho_host.atomic import write_bytes
-from ptycho_host.contracts import Reconstruction
+from ptycho_host.contracts import Reconstruction, Uncertainty
 from ptycho_host.data.formats.hdf5_reading import Hdf5Source, open_hdf5
 from ptycho_host.data.scan import ComplexArray, ExperimentGeometry, Positions, Scan
 from ptycho_host.errors import DataError
@@ -23,6 +23,9 @@ NOMINAL = ExperimentGeometry(object_pixel_m=(1e-8, 1e-8), photon_energy_ev=1e4, 
 
 POSITION_INDEXES, PHOTON_COUNTS = "probe_position_indexes", "probe_photon_counts"
 """What the layout has for each position, and scans that were read from it keep under the same names."""
+
+AMPLITUDE_UNCERTAINTY, PHASE_UNCERTAINTY = "object_amplitude_uncertainty", "object_phase_uncertainty"
+"""Maps (H, W) of ours beside the layout's own items; Ptychodus reads what it knows and passes over them."""
 
 
 def write_product(path: Path, reconstruction: Reconstruction, scan: Scan, history: list[EpochReport]) -> None:
@@ -66,6 +69,10 @@ def write_product(path: Path, reconstruction: Reconstruction, scan: Scan, histor
         for image in (obj, probe):
             image.attrs["pixel_width_m"] = pixel_width
             image.attrs["pixel_height_m"] = pixel_height
+        if reconstruction.uncertainty is not None:
+            maps = reconstruction.uncertainty
+            file.create_dataset(AMPLITUDE_UNCERTAINTY, data=maps.amplitude.astype(np.float32))
+            file.create_dataset(PHASE_UNCERTAINTY, data=maps.phase.astype(np.float32)).attrs["units"] = "rad"
         file.create_dataset("object_layer_spacing_m", data=np.zeros(0))
         file.create_dataset(POSITION_INDEXES, data=indexes)
         file.create_dataset("probe_position_x_m", data=centre_x + (positions[:, 1] - width / 2) * pixel_width)
@@ -82,12 +89,13 @@ class Product:
     """What a product file holds, on our conventions.
 
     object: (H, W) complex64, not necessarily finite. positions: (M, 2) float64 (y, x) of the patches' centres in
-    pixels of this object. probe: (N, N) complex64, the first mode.
+    pixels of this object. probe: (N, N) complex64, the first mode. uncertainty: (H, W) each, where it was written.
     """
 
     object: ComplexArray = field(repr=False)
     positions: Positions = field(repr=False)
     probe: ComplexArray = field(repr=False)
+    uncertainty: Uncertainty | None = field(default=None, repr=False)
 
 
 def read_product(path: Path) -> Product:
@@ -121,7 +129,25 @@ def _product(source: Hdf5Source, path: Path) -> Product:
         raise DataError(f"{path} holds {len(positions[0])} positions in y and {len(positions[1])} in x.")
     first_mode = probe.reshape(-1, *probe.shape[-2:])[0]
     with np.errstate(over="ignore"):
-        return Product(obj[0].astype(np.complex64), np.stack(positions, axis=-1), first_mode.astype(np.complex64))
+        return Product(
+            obj[0].astype(np.complex64),
+            np.stack(positions, axis=-1),
+            first_mode.astype(np.complex64),
+            _uncertainty(source, obj.shape[1:]),
+        )
+
+
+def _uncertainty(source: Hdf5Source, shape: tuple[int, ...]) -> Uncertainty | None:
+    if AMPLITUDE_UNCERTAINTY not in source.root and PHASE_UNCERTAINTY not in source.root:
+        return None
+    amplitude, phase = (
+        _numbers(source, name, "f").astype(np.float32) for name in (AMPLITUDE_UNCERTAINTY, PHASE_UNCERTAINTY)
+    )
+    if not amplitude.shape == phase.shape == shape:
+        raise DataError(
+            f"{source.path}: the uncertainties have shapes {amplitude.shape} and {phase.shape}, the object {shape}."
+        )
+    return Uncertainty(amplitude, phase)
 
 
 def _numbers(source: Hdf5Source, name: str, kinds: str) -> NDArray[Any]:

@@ -22,7 +22,9 @@ from ptycho_host.contracts import (
 )
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
+from ptycho_host.metrics.uncertainty import stitched_uncertainty
 from ptycho_host.processes import Processes, processes_of
+from ptycho_host.resolution import scope_of
 
 PATCH_MEMORY = 2**28
 """Bytes of predicted patches that are kept for a stitcher's second pass; beyond it they are predicted again."""
@@ -76,13 +78,25 @@ def assemble(
             stitcher.add(batch)
         if not stitcher.another_pass():
             break
-    stitched = stitcher.finish()
+    result = _physical(stitcher.finish(), bundle, scan)
     stitch_seconds = perf_counter() - started - patches.seconds
-    result = replace(stitched, object=bundle.scale.physical_object(stitched.object))
     started = perf_counter()
     if refine is not None and processes.first:
-        result = refine(scan, result, progress)
+        # The patches' spread says nothing about an object that they did not make.
+        result = replace(refine(scan, result, progress), spread=None, uncertainty=None)
     return Assembly(result, patches.seconds, stitch_seconds, perf_counter() - started)
+
+
+def _physical(stitched: Reconstruction, bundle: Bundle, scan: Scan) -> Reconstruction:
+    """The stitched object on the scale of the scan's probe, with its uncertainty where the patches tell it."""
+    obj, spread = bundle.scale.physical_object(stitched.object), stitched.spread
+    # Patches that a generator of scope "scan" cuts from one canvas agree, whatever is wrong with it.
+    if spread is None or scope_of(bundle.generator) == "scan":
+        return replace(stitched, object=obj, spread=None)
+    scale = np.float32(bundle.scale.transmission)
+    spread = replace(spread, along=spread.along * scale, across=spread.across * scale)
+    uncertainty = stitched_uncertainty(np.abs(obj), spread, scan)
+    return replace(stitched, object=obj, spread=spread, uncertainty=uncertainty)
 
 
 def _share(stitcher: PatchStitcher, processes: Processes, count: int) -> slice | None:

@@ -6,9 +6,10 @@ import numpy as np
 
 from ptycho_host.atomic import write_bytes, write_text
 from ptycho_host.config import RunConfig
-from ptycho_host.contracts import Reconstruction
+from ptycho_host.contracts import Reconstruction, Uncertainty
 from ptycho_host.data.scan import Scan
 from ptycho_host.metrics.diffraction import predicted_amplitudes
+from ptycho_host.metrics.uncertainty import true_errors
 from ptycho_host.records import EpochReport
 from ptycho_host.report.figures import (
     DiffractionExample,
@@ -17,6 +18,7 @@ from ptycho_host.report.figures import (
     png,
     reconstruction_figure,
     training_figure,
+    uncertainty_figure,
 )
 from ptycho_host.report.page import PageFigure, render_page
 from ptycho_host.runs.directory import RunDirectory
@@ -51,6 +53,13 @@ def publish(
             png(diffraction_figure(examples)),
             "Measured photon counts, and those that the stitched object predicts: best, median and worst pattern.",
         )
+    if reconstruction.uncertainty is not None:
+        figures["uncertainty"] = PageFigure(
+            "Uncertainty",
+            _uncertainty(reconstruction.uncertainty, evaluation, scan),
+            "Standard uncertainty of amplitude and phase, from how far the overlapping patches lie apart."
+            + (" Beside it the true error: on the dashed line the two agree." if scan.truth is not None else ""),
+        )
     against_truth = evaluation.metrics.object
     if against_truth is not None:
         curves = {
@@ -80,12 +89,22 @@ def publish(
 def _reconstruction(reconstruction: Reconstruction, evaluation: Evaluation, scan: Scan) -> bytes:
     against_truth = evaluation.metrics.object
     shown = reconstruction.object if against_truth is None else against_truth.alignment.object
-    pixel = scan.geometry.object_pixel_m[0] if scan.geometry is not None else None
     return png(
         reconstruction_figure(
-            shown, evaluation.region, truth=scan.truth, coverage=reconstruction.coverage, pixel_m=pixel
+            shown, evaluation.region, truth=scan.truth, coverage=reconstruction.coverage, pixel_m=_pixel_m(scan)
         )
     )
+
+
+def _pixel_m(scan: Scan) -> float | None:
+    return scan.geometry.object_pixel_m[0] if scan.geometry is not None else None
+
+
+def _uncertainty(uncertainty: Uncertainty, evaluation: Evaluation, scan: Scan) -> bytes:
+    errors, against_truth = None, evaluation.metrics.object
+    if against_truth is not None and scan.truth is not None:
+        errors = true_errors(against_truth.alignment, scan.truth, evaluation.covered)
+    return png(uncertainty_figure(uncertainty, evaluation.region, errors=errors, pixel_m=_pixel_m(scan)))
 
 
 def _examples(reconstruction: Reconstruction, evaluation: Evaluation, scan: Scan) -> list[DiffractionExample]:
