@@ -40,9 +40,9 @@ def errors_of(row: Row) -> dict[str, Any]:
 def by_scan(rows: Iterable[Row]) -> dict[Key, dict[str | None, list[Row]]]:
     """Curves of each sample and step, by network; failed ones left out."""
     found: dict[Key, dict[str | None, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in sorted(rows, key=lambda row: (row["sample"], row["step"], row["seed"])):
-        if "points" in row:
-            found[row["sample"], row["step"]][row["network"]].append(row)
+    whole = [row for row in rows if "points" in row]
+    for row in sorted(whole, key=lambda row: (row["sample"], row["step"], row["seed"])):
+        found[row["sample"], row["step"]][row["network"]].append(row)
     return found
 
 

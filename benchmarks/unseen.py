@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ptycho_host import Reconstruction, Scan
+    from ptycho_host import Reconstruction, Run, Scan
     from ptycho_host.workflows.assembly import Assembly
 
 SIZE = 392
@@ -39,10 +39,13 @@ OTHER = 100
 
 @dataclass(frozen=True)
 class Job:
-    """A network to train on scans of one step and class, or the refiner alone (no network); both judged unseen."""
+    """A network to train on a scan of one class and the first step, or the refiner alone; judged unseen at all steps.
+
+    network: None for the refiner alone. shown, seconds: patterns and time of training; None for the default, no limit.
+    """
 
     sample: str
-    step: int
+    steps: tuple[int, ...]
     seed: int
     epochs: tuple[int, ...]
     network: str | None = None
@@ -52,51 +55,58 @@ class Job:
     data: Path | None = None
 
     def named(self) -> dict[str, Any]:
-        """What tells the row of this job from others."""
-        label = f"{self.sample}, {self.step} px, seed {self.seed}, {self.network or REFINER}"
-        return {"label": label, "sample": self.sample, "step": self.step, "seed": self.seed, "network": self.network}
+        """What tells this job from others."""
+        steps = "/".join(map(str, self.steps))
+        label = f"{self.sample}, {steps} px, seed {self.seed}, {self.network or REFINER}"
+        return {"label": label, "sample": self.sample, "seed": self.seed, "network": self.network}
 
 
 @dataclass(frozen=True)
 class Task:
-    """The scan to reconstruct, the scan whose patterns or truth judge it, and how many patterns of what train."""
+    """A scan to reconstruct, and the scan whose patterns and truth judge it."""
 
     scan: Scan
     judge: Scan
-    patterns: int
-    training: dict[str, Any]
     reference: dict[str, float] | None = None
 
 
-def simulated(job: Job) -> Task:
-    from ptycho_host import simulate
+def options_of(sample: str, step: int) -> tuple[str, dict[str, Any]]:
+    """Simulator and options of a class."""
+    name = "image" if sample == "natural" else sample
+    return name, {"size": SIZE, "pixels": 64, "photons": 1e9, "scan": {"step": step}}
 
-    name = "image" if job.sample == "natural" else job.sample
-    options = {"size": SIZE, "pixels": 64, "photons": 1e9, "scan": {"step": job.step}}
+
+def unseen(job: Job, step: int) -> Task:
+    """What is reconstructed.
+
+    Of a measured scan that is the right half, thinned to the step; all patterns of that half judge, so where it was
+    thinned most of them are new to every method.
+    """
+    from ptycho_host import load_scan, simulate
+
+    if job.sample == MEASURED:
+        scan = load_scan(job.data or "siemens_star")
+        right = halves(scan)[1]
+        thinned = right.subset(thinned_to(right.positions, step))
+        return Task(thinned, right, explained(scan.reference, right))
+    name, options = options_of(job.sample, step)
     scan = simulate(name, options, seed=job.seed)
+    return Task(scan, scan)
+
+
+def training_of(job: Job, folder: Path) -> tuple[dict[str, Any], int]:
+    """The configuration's part that says what to train on, and how many patterns that are."""
+    from ptycho_host import load_scan, simulate, write_scan
+
+    if job.sample == MEASURED:
+        left = halves(load_scan(job.data or "siemens_star"))[0]
+        write_scan(left, folder / "left.npz")
+        return {"data": {"source": str(folder / "left.npz")}, "seed": job.seed}, left.count
+    name, options = options_of(job.sample, job.steps[0])
     if job.sample == "natural":
         options |= dict(zip(("amplitude", "phase"), PICTURES[job.seed % len(PICTURES)], strict=True))
-    return Task(scan, scan, scan.count, {"simulator": {"name": name, **options}, "seed": OTHER + job.seed})
-
-
-def measured(job: Job, folder: Path) -> Task:
-    """The left half of a measured scan to train on, the right one, thinned to the step, to reconstruct.
-
-    All patterns of the right half judge, so where it was thinned most of them are new to every method.
-    """
-    from ptycho_host import load_scan, write_scan
-
-    scan = load_scan(job.data or "siemens_star")
-    left, right = halves(scan)
-    write_scan(left, folder / "left.npz")
-    thinned = right.subset(thinned_to(right.positions, job.step))
-    return Task(
-        thinned,
-        right,
-        left.count,
-        {"data": {"source": str(folder / "left.npz")}, "seed": job.seed},
-        explained(scan.reference, right),
-    )
+    seed = OTHER + job.seed
+    return {"simulator": {"name": name, **options}, "seed": seed}, simulate(name, options, seed=seed).count
 
 
 def thinned_to(positions: NDArray[np.float64], step: float) -> NDArray[np.int64]:
@@ -117,35 +127,39 @@ def thinned_to(positions: NDArray[np.float64], step: float) -> NDArray[np.int64]
 
 
 def measure(job: Job) -> dict[str, Any]:
-    """Train if there is a network, then one point of the curve for each number of epochs."""
+    """Train if there is a network; then a curve for each step, with a point for each number of epochs."""
+    curves = []
     with tempfile.TemporaryDirectory() as folder:
-        task = measured(job, Path(folder)) if job.sample == MEASURED else simulated(job)
-        row = {**job.named(), "patterns": task.scan.count, "reference": task.reference}
-        warm_up(task.scan)
-        if job.network is None:
-            return row | {"points": [refinement(task, None, epochs) for epochs in job.epochs]}
-        made, training = trained_and_applied(job, task, Path(folder) / "run")
-    network = point(task, made, 0, made.seconds)
-    refined = [refinement(task, made, epochs) for epochs in job.epochs]
-    return row | {"training": training, "points": [network, *refined]}
+        run = trained(job, Path(folder)) if job.network is not None else None
+        for step in job.steps:
+            task = unseen(job, step)
+            row = {"step": step, "patterns": task.scan.count, "reference": task.reference}
+            warm_up(task.scan)
+            made = run.assemble(task.scan) if run is not None else None
+            points = [] if made is None else [point(task, made, 0, made.seconds)]
+            points += [refinement(task, made, epochs) for epochs in job.epochs]
+            curves.append(row | {"points": points})
+        if run is None:
+            return {"label": job.named()["label"], "curves": curves}
+        wanted = ("epochs", "seconds", "patterns_per_second", "collapsed")
+        training = {"step": job.steps[0]} | {name: run.metrics["training"][name] for name in wanted}
+    return {"label": job.named()["label"], "curves": [curve | {"training": training} for curve in curves]}
 
 
-def trained_and_applied(job: Job, task: Task, folder: Path) -> tuple[Assembly, dict[str, Any]]:
+def trained(job: Job, folder: Path) -> Run:
+    """The run as it would be opened later: wherever it was trained, it reconstructs on one thread of the CPU."""
     from ptycho_host import Run, train
 
+    what, patterns = training_of(job, folder)
     # The defaults, unless something else is asked for.
     schedule: dict[str, Any] = {}
     if job.shown is not None:
-        schedule["epochs"] = math.ceil(job.shown / task.patterns)
+        schedule["epochs"] = math.ceil(job.shown / patterns)
     if job.seconds is not None:
         schedule["time_limit"] = job.seconds
     engine = {"threads": 1, "device": job.device}
-    config = {**task.training, "generator": job.network, "engine": engine, "train": schedule}
-    run = train(config, out=folder)
-    wanted = ("epochs", "seconds", "patterns_per_second", "collapsed")
-    training = {name: run.metrics["training"][name] for name in wanted}
-    # Wherever it was trained, it is timed on one thread of the CPU.
-    return Run.open(folder, settings=["engine.device=cpu"]).assemble(task.scan), training
+    train({**what, "generator": job.network, "engine": engine, "train": schedule}, out=folder / "run")
+    return Run.open(folder / "run", settings=["engine.device=cpu"])
 
 
 def warm_up(scan: Scan) -> None:
@@ -184,28 +198,31 @@ def point(task: Task, made: Assembly, epochs: int, seconds: float) -> dict[str, 
 
 def jobs_of(arguments: argparse.Namespace) -> list[Job]:
     """The longest ones first, so that none is left over at the end."""
-    jobs = []
+    each = [(step,) for step in arguments.steps]
+    trainings = [tuple(arguments.steps)] if arguments.train_once else each
+    alone, networks = [], []
     for sample in arguments.samples:
-        measured_one = sample == MEASURED
-        networks = [*arguments.networks, *(["unrolled"] if sample == "natural" else [])]
-        for step in arguments.steps:
-            seeds = arguments.seeds if sample == arguments.samples[0] else arguments.seeds[: arguments.other_seeds]
-            for seed in seeds:
-                common = {"sample": sample, "step": step, "seed": seed, "data": arguments.data}
-                # A measured scan is the same under every seed, a picture too.
-                if seed == seeds[0] or not (measured_one or sample == "natural"):
-                    jobs.append(Job(epochs=tuple(arguments.alone), **common))
-                trained = {"shown": arguments.shown, "seconds": arguments.seconds, "device": arguments.device}
-                jobs += [Job(epochs=tuple(arguments.epochs), network=name, **common, **trained) for name in networks]
-    return sorted(jobs, key=lambda job: (job.network is None, job.step))
+        chosen = [*arguments.networks, *(["unrolled"] if sample == "natural" else [])]
+        for seed in arguments.seeds:
+            common = {"sample": sample, "seed": seed, "data": arguments.data}
+            schedule = {"shown": arguments.shown, "seconds": arguments.seconds, "device": arguments.device}
+            networks += [
+                Job(steps=steps, epochs=tuple(arguments.epochs), network=name, **common, **schedule)
+                for steps in trainings
+                for name in chosen
+            ]
+            # A measured scan is the same under every seed, and so are photographs.
+            if seed == arguments.seeds[0] or sample in ("lines", "cells"):
+                alone += [Job(steps=steps, epochs=tuple(arguments.alone), **common) for steps in each]
+    return [*sorted(networks, key=lambda job: job.steps), *sorted(alone, key=lambda job: job.steps)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", nargs="+", choices=[*CLASSES, MEASURED], default=[*CLASSES, MEASURED])
     parser.add_argument("--steps", type=int, nargs="+", default=[8, 16, 24], help="of the raster, object pixels")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the first sample")
-    parser.add_argument("--other-seeds", type=int, default=1, help="how many of them for the other samples")
+    parser.add_argument("--train-once", action="store_true", help="at the first step, and not at each one")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--networks", nargs="+", default=["stable_hybrid"], help="`unrolled` too for the natural one")
     parser.add_argument("--shown", type=int, help="patterns shown in training; the default unless given")
     parser.add_argument("--seconds", type=float, help="limit of each training; none unless given")
@@ -214,12 +231,20 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="measured scan; the embedded one unless given")
     parser.add_argument("--device", default="cpu", help="to train on; all times of reconstruction are the CPU's")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--until", type=float, help="seconds after which no more jobs are begun")
     parser.add_argument("--name", default="unseen", help="of the results")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    content = {"size": SIZE, "refiner": REFINER, "device": arguments.device, "rows": rows}
-    for job, result in as_they_come(measure, jobs_of(arguments), arguments.workers):
-        rows.append(job.named() | result)
+    content = {
+        "size": SIZE,
+        "refiner": REFINER,
+        "shown": arguments.shown,
+        "seconds": arguments.seconds,
+        "device": arguments.device,
+        "rows": rows,
+    }
+    for job, result in as_they_come(measure, jobs_of(arguments), arguments.workers, seconds=arguments.until):
+        rows += [job.named() | curve for curve in result.get("curves", [{"error": result.get("error")}])]
         path = write_results(arguments.name, content)
     print(*equal_time(rows), path, sep="\n")
 
