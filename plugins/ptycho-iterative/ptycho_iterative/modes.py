@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-FIRST_SHARE = 0.02
+FIRST_SHARE = 0.05
 """Part of the light that a new mode begins with."""
 
 

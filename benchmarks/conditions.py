@@ -1,0 +1,301 @@
+"""Harder conditions: dose, overlap, a wrong probe, wrong positions, light of two modes; network, refiner, both.
+
+Each scan is spoilt in one way. A network is trained on it for a short while, knowing nothing of the damage; then a few
+epochs of a refiner, which may change what is wrong (probe, positions, modes). The refiner also works by itself, for 20
+epochs and for as long as training, reconstruction and refinement took together. Objects are judged after a shift and a
+phase plane are taken out, which neither a wrong probe nor wrong positions determine.
+
+    python benchmarks/conditions.py --seeds 0 1 2 --workers 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from measuring import as_they_come, write_results
+
+if TYPE_CHECKING:
+    from ptycho_host import Reconstruction, Scan
+    from ptycho_host.workflows.assembly import Assembly
+
+PIXELS, SIZE, DIAMETER, CURVATURE = 64, 256, 32.0, 0.02
+PHOTONS, OVERLAP = 1e9, 0.75
+REFINER, ALONE = "lsq_ml", 20
+SAMPLES = {"lines": "lines", "natural": "image"}
+"""What is judged, and the simulator that makes it."""
+USUAL = "usual"
+"""The scan that nothing is wrong with: the first value of every condition."""
+
+
+def wrong_probe(scan: Scan, factor: float, *, of: str) -> Scan:
+    """The scan with a probe whose diameter or curvature is that many times the true one, of the same light."""
+    import numpy as np
+
+    from ptycho_simulators.probes import ProbeShape, make_probe
+
+    true = {"diameter": DIAMETER, "curvature": CURVATURE}
+    probe = make_probe(ProbeShape(**true | {of: true[of] * factor}), PIXELS)
+    return replace(scan, probe=probe * np.float32(np.linalg.norm(scan.probe) / np.linalg.norm(probe)))
+
+
+def wrong_positions(scan: Scan, largest: float, *, seed: int) -> Scan:
+    """The scan with errors of its positions, even up to `largest` px along each axis, where patches stay inside."""
+    import numpy as np
+
+    assert scan.truth is not None
+    errors = np.random.default_rng([seed, 8]).uniform(-largest, largest, scan.positions.shape)
+    inside = PIXELS / 2, scan.truth.shape[0] - PIXELS / 2
+    return replace(scan, positions=np.clip(scan.positions + errors, *inside))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Values to go through: what of the simulation depends on them, what is then done to the scan, what may change."""
+
+    label: str
+    usual: float
+    values: tuple[float, ...]
+    simulated: Callable[[float], Mapping[str, Any]] = lambda value: {}
+    spoilt: Callable[..., Scan] | None = None
+    free: Mapping[str, Any] = field(default_factory=dict)
+
+
+FREE_PROBE = {"probe": "free"}
+CONDITIONS = {
+    "dose": Condition("photons a pattern", PHOTONS, (1e7, 1e6, 1e5, 1e4, 1e3), lambda value: {"photons": value}),
+    "overlap": Condition(
+        "overlap by diameter",
+        OVERLAP,
+        (0.8, 0.65, 0.5, 0.35, 0.2),
+        lambda value: {"scan": {"step": (1 - value) * DIAMETER}},
+    ),
+    "probe size": Condition(
+        "diameter over the true one",
+        1.0,
+        (0.8, 0.9, 1.1, 1.2),
+        spoilt=partial(wrong_probe, of="diameter"),
+        free=FREE_PROBE,
+    ),
+    "defocus": Condition(
+        "curvature over the true one",
+        1.0,
+        (0.0, 0.8, 0.9, 1.1, 1.2),
+        spoilt=partial(wrong_probe, of="curvature"),
+        free=FREE_PROBE,
+    ),
+    "positions": Condition(
+        "largest error of a position (px)",
+        0.0,
+        (0.25, 0.5, 1.0, 2.0),
+        spoilt=wrong_positions,
+        free={"positions": "free"},
+    ),
+    "second mode": Condition(
+        "part of the light in a second mode",
+        0.0,
+        (0.05, 0.1, 0.2, 0.4),
+        lambda value: {"probe": {"second_mode": value}},
+        free=FREE_PROBE | {"modes": 2},
+    ),
+}
+USUAL_CONDITION = Condition("", 0.0, (0.0,))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scan under one condition."""
+
+    sample: str
+    condition: str
+    value: float
+    seed: int
+    seconds: float
+    epochs: int
+    longest: int
+    device: str
+
+    def named(self) -> dict[str, Any]:
+        """What tells the row of this job from others."""
+        label = f"{self.sample}, {self.condition} {self.value:g}, seed {self.seed}"
+        names = {name: getattr(self, name) for name in ("sample", "condition", "value", "seed")}
+        return {"label": label, **names}
+
+    def scans(self) -> tuple[Scan, Scan]:
+        """The true scan, and what the methods are given of it."""
+        from ptycho_host import simulate
+
+        condition = CONDITIONS.get(self.condition, USUAL_CONDITION)
+        options: dict[str, Any] = {"size": SIZE, "pixels": PIXELS, "photons": PHOTONS}
+        options["scan"] = {"step": (1 - OVERLAP) * DIAMETER}
+        scan = simulate(SAMPLES[self.sample], options | dict(condition.simulated(self.value)), seed=self.seed)
+        if condition.spoilt is None:
+            return scan, scan
+        more = {"seed": self.seed} if condition.spoilt is wrong_positions else {}
+        return scan, condition.spoilt(scan, self.value, **more)
+
+    @property
+    def free(self) -> Mapping[str, Any]:
+        """What the refiner may change besides the object."""
+        return CONDITIONS.get(self.condition, USUAL_CONDITION).free
+
+
+def measure(job: Job) -> dict[str, Any]:
+    """All arms on the scan of a job."""
+    true, given = job.scans()
+    with tempfile.TemporaryDirectory() as folder:
+        network, training = trained(job, given, Path(folder))
+    spent = training["seconds"] + network.seconds
+    arms = {"network": figures(network, true, given, spent)}
+    start = network.reconstruction
+    polished = iterated(job, given, start, job.epochs, job.free)
+    arms["network + refiner"] = figures(polished, true, given, spent + polished.seconds)
+    if job.free:
+        fixed = iterated(job, given, start, job.epochs, {})
+        arms["network + refiner, nothing free"] = figures(fixed, true, given, spent + fixed.seconds)
+    alone = iterated(job, given, None, ALONE, job.free)
+    arms["refiner, 20 epochs"] = figures(alone, true, given, alone.seconds)
+    epochs = round(ALONE * (spent + polished.seconds) / alone.seconds)
+    longest = iterated(job, given, None, min(epochs, job.longest), job.free)
+    arms["refiner, equal time"] = figures(longest, true, given, longest.seconds)
+    return job.named() | {
+        "patterns": given.count,
+        "training": training,
+        "equal_epochs": min(epochs, job.longest),
+        "floor": floor(job, true),
+        "arms": arms,
+    }
+
+
+def trained(job: Job, scan: Scan, folder: Path) -> tuple[Assembly, dict[str, Any]]:
+    """What a network makes of the scan that it was trained on."""
+    from ptycho_host import train, write_scan
+
+    write_scan(scan, folder / "scan.npz")
+    config = {
+        "data": {"source": str(folder / "scan.npz")},
+        "seed": job.seed,
+        "engine": {"threads": 1, "device": job.device},
+        "train": {"time_limit": job.seconds},
+    }
+    run = train(config, out=folder / "run")
+    wanted = ("epochs", "seconds", "patterns_per_second", "collapsed")
+    return run.assemble(scan), {name: run.metrics["training"][name] for name in wanted}
+
+
+def iterated(job: Job, scan: Scan, start: Reconstruction | None, epochs: int, free: Mapping[str, Any]) -> Assembly:
+    from ptycho_host import Host
+    from ptycho_host.report.progress import SilentProgress
+    from ptycho_host.workflows.refine import configure_refiner, refined
+
+    choice = {"name": REFINER, "epochs": epochs, "threads": 1, "device": job.device, **free}
+    return refined(scan, configure_refiner(Host.discover(), choice), start, SilentProgress())
+
+
+def figures(made: Assembly, true: Scan, given: Scan, seconds: float) -> dict[str, Any]:
+    """Scores against the truth where the true scan lights it, and against the patterns as the arm explains them."""
+    import numpy as np
+
+    from ptycho_host.metrics.diffraction import diffraction_agreement
+    from ptycho_host.metrics.object_metrics import object_metrics
+    from ptycho_host.metrics.region import covered_pixels, covered_region
+    from ptycho_host.workflows.evaluation import as_refined
+
+    result = made.reconstruction
+    assert true.truth is not None
+    covered = covered_pixels(true, true.truth.shape)
+    against = object_metrics(
+        result.object, true.truth, covered_region(covered), covered=covered, remove_plane=True, register=True
+    ).as_json()
+    seen = as_refined(given, result)
+    found = {f"{part}_{name}": against[part][name] for part in ("amplitude", "phase") for name in ("ssim", "mae")}
+    found |= {
+        "residual": diffraction_agreement(result.object, seen, result.further_modes).residual,
+        "seconds": seconds,
+    }
+    if result.positions is not None:
+        errors = result.positions - true.positions
+        found["position_error"] = float(np.sqrt(np.mean(np.square(errors - errors.mean(axis=0)))))
+    if result.probe is not None:
+        found["probe_error"] = probe_distance(result.probe, true.probe)
+    if result.further_modes is not None:
+        further = float(np.sum(np.abs(result.further_modes) ** 2))
+        found["second_mode"] = further / (further + float(np.sum(np.abs(result.probe) ** 2)))
+    return found
+
+
+def probe_distance(probe: Any, true: Any) -> float:
+    """Relative distance of two probes, but for a constant factor and for shift and plane, to which patterns are blind."""
+    import numpy as np
+
+    moduli = [np.abs(values) / np.linalg.norm(values) for values in (probe, true)]
+    return float(np.linalg.norm(moduli[0] - moduli[1]))
+
+
+def floor(job: Job, true: Scan) -> float | None:
+    """The residual of the true object: counting noise."""
+    from ptycho_host.metrics.diffraction import diffraction_agreement
+    from ptycho_simulators.probes import coherent_modes
+
+    first, *further = coherent_modes(true.probe, job.value if job.condition == "second mode" else 0.0)
+    return diffraction_agreement(true.truth, replace(true, probe=first), further).residual
+
+
+def jobs_of(arguments: argparse.Namespace) -> list[Job]:
+    """Seed after seed, so that what is left out when time is short are seeds, not conditions."""
+    jobs = []
+    for number, seed in enumerate(arguments.seeds):
+        for sample in arguments.samples:
+            if sample != arguments.samples[0] and number >= arguments.other_seeds:
+                continue
+            values = [(USUAL, 0.0)]
+            values += [(name, value) for name in arguments.conditions for value in CONDITIONS[name].values]
+            how = (seed, arguments.seconds, arguments.epochs, arguments.longest, arguments.device)
+            jobs += [Job(sample, name, value, *how) for name, value in values]
+    return jobs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", nargs="+", choices=list(SAMPLES), default=list(SAMPLES))
+    parser.add_argument("--conditions", nargs="+", choices=list(CONDITIONS), default=list(CONDITIONS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the first sample")
+    parser.add_argument("--other-seeds", type=int, default=1, help="how many of them for the other sample")
+    parser.add_argument("--seconds", type=float, default=30, help="training of each network")
+    parser.add_argument("--epochs", type=int, default=10, help="of the refiner after the network")
+    parser.add_argument("--longest", type=int, default=200, help="most epochs of the refiner by itself")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--jobs-a-process", type=int, help="as many as come unless given")
+    parser.add_argument("--limit", type=float, help="seconds after which no further scan is begun")
+    arguments = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    content = {
+        "seconds": arguments.seconds,
+        "refiner": REFINER,
+        "epochs": arguments.epochs,
+        "device": arguments.device,
+        "usual": {name: condition.usual for name, condition in CONDITIONS.items()},
+        "labels": {name: condition.label for name, condition in CONDITIONS.items()},
+        "rows": rows,
+    }
+    done = as_they_come(
+        measure,
+        jobs_of(arguments),
+        arguments.workers,
+        jobs_a_process=arguments.jobs_a_process,
+        seconds=arguments.limit,
+    )
+    for job, result in done:
+        rows.append(job.named() | result)
+        path = write_results("conditions", content)
+    print(path)
+
+
+if __name__ == "__main__":
+    main()
