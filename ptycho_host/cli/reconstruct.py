@@ -34,6 +34,14 @@ def reconstruct(
             metavar="FILE",
         ),
     ] = None,
+    ensemble: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Another run for such patterns, trained with another seed; may be repeated. The object is the mean "
+            "of all, its uncertainty from how far they differ.",
+            metavar="RUN",
+        ),
+    ] = None,
     stitch: Annotated[str | None, typer.Option(help="Stitcher instead of the run's own.", metavar="NAME")] = None,
     refine: Annotated[
         str | None, typer.Option(help="Iterative refiner after stitching, instead of the run's own.", metavar="NAME")
@@ -71,7 +79,7 @@ def reconstruct(
     scan_name, reader = Path(source).stem, choices(reading)[0]
     work: Callable[..., Reconstructed | None]
     if run is None:
-        if stitch or no_refine:
+        if stitch or no_refine or ensemble:
             raise InputError("without a run there is nothing to stitch and only a refiner to work; name the run.")
         refiner = _lone_refiner(wanted)
         target = _product(out or Path(f"{scan_name}-{refiner.name.rpartition(':')[2]}.h5"))
@@ -86,6 +94,7 @@ def reconstruct(
             reader=reader,
             stitch=ComponentChoice(name=stitch) if stitch else None,
             refiner=False if no_refine else None,
+            ensemble=[Run.open(other, host=host, settings=wanted) for other in ensemble or ()],
         )
     check_new_file(target, force=force)
     with run_progress() as progress:

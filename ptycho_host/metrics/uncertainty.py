@@ -6,6 +6,7 @@ formulas have factors that were found on simulated scans, where the error is kno
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,15 +23,18 @@ from ptycho_host.physics.illumination import illumination, probe_diameter
 
 Map = NDArray[np.floating[Any]]
 
-TINY = np.finfo(np.float32).tiny
 COMMON = (0.8, 2.2)
 """Amplitude and phase: what all patches of a pixel err together, in units of their spread that is not photon noise."""
+COMMON_TO_NETWORKS = (1.0, 1.0)
+"""The same of the mean of several networks' objects, in units of the deviation of one of them."""
 POOL = 1 / 8
 """Width of the Gaussian, in probe diameters, over which variances are averaged: few patches tell them only roughly."""
 LEAST_NEAR = 0.05
 """With a smaller part of known variances around it, nothing is known of a pixel."""
 COUNTED = 0.5
 """Where the patches' spread is a smaller part of photon noise than this, the patterns are not in photon counts."""
+DARK = 1e-3
+"""Part of the brightest light on the object below which less light makes no more noise: a limit for dark borders."""
 NO_PHASE = np.pi / np.sqrt(3)
 """Standard deviation in radians of a phase of which nothing is known."""
 
@@ -42,29 +46,78 @@ def stitched_uncertainty(
 
     u^2 = s^2 / n + b^2 max(s^2 - v^2, 0) along and across the object's phasor: what n patches of the spread s do not
     average out if they err independently, and what they err together, b = `common` (amplitude, phase) times the part
-    of the spread that is not photon noise v. The square root of a photon count has the variance 1/4, half of it along
-    and half across the phasor, so that v^2 = n / (8 sum |P|^2). All variances are pooled over some pixels.
+    of the spread that is not photon noise v, of which v^2 / n is `photon_noise`. All variances are pooled over some
+    pixels.
     """
-    light = np.maximum(illumination(scan.positions, scan.probe, (modulus.shape[0], modulus.shape[1])), TINY)
     known = np.isfinite(spread.along) & np.isfinite(spread.across)
-    width = POOL * probe_diameter(scan.probe)
-    near: NDArray[np.float32] = gaussian_filter(known.astype(np.float32), width)
-    told = (near > LEAST_NEAR) & (spread.patches > 0)
-
-    def pooled(variance: Map) -> NDArray[np.float32]:
-        total: NDArray[np.float32] = gaussian_filter(np.where(known, variance, 0).astype(np.float32), width)
-        return np.divide(total, near, out=np.full_like(total, np.nan), where=told)
-
-    noise = pooled(spread.patches / (8 * light))
-    variances = [pooled(values**2) for values in (spread.along, spread.across)]
+    pool = _Pool(known, POOL * probe_diameter(scan.probe))
+    noise = pool(spread.patches * photon_noise(scan, modulus.shape))
+    variances = [pool(values**2) for values in (spread.along, spread.across)]
+    told = np.isfinite(noise)
     if told.any() and np.median(variances[0][told]) < COUNTED**2 * np.median(noise[told]):
         noise = np.zeros_like(noise)
     along, across = (
-        np.sqrt(variance / np.maximum(spread.patches, 1) + factor**2 * np.maximum(variance - noise, 0))
+        variance / np.maximum(spread.patches, 1) + factor**2 * np.maximum(variance - noise, 0)
         for variance, factor in zip(variances, common, strict=True)
     )
-    phase = np.divide(across, modulus, out=np.full_like(across, NO_PHASE), where=modulus > 0)
-    return Uncertainty(along, np.minimum(phase, NO_PHASE))
+    return _of_variances(along, across, modulus)
+
+
+def ensemble_uncertainty(
+    objects: Sequence[Complex], scan: Scan, common: tuple[float, float] = COMMON_TO_NETWORKS
+) -> Uncertainty:
+    """Standard uncertainty of the mean of several networks' objects (H, W) of one scan, aligned, on the physical scale.
+
+    u^2 = v^2 + b^2 d^2 along and across the mean's phasor: photon noise v, which all share since they saw the same
+    patterns, and what the networks err, b = `common` times the standard deviation d of one of them, pooled over some
+    pixels. Raises ValueError for less than two.
+    """
+    if len(objects) < 2:
+        raise ValueError("an ensemble has two members at least")
+    mean = np.mean(objects, axis=0)
+    modulus, turn = np.abs(mean), np.exp(-1j * np.angle(mean))
+    turned = np.stack([(obj - mean) * turn for obj in objects])
+    noise = photon_noise(scan, modulus.shape)
+    pool = _Pool(modulus > 0, POOL * probe_diameter(scan.probe))
+    along, across = (
+        noise + factor**2 * pool(np.sum(part**2, axis=0) / (len(objects) - 1))
+        for part, factor in zip((turned.real, turned.imag), common, strict=True)
+    )
+    return _of_variances(along, across, modulus)
+
+
+def photon_noise(scan: Scan, shape: tuple[int, ...]) -> Map:
+    """Variance (H, W) of the real or the imaginary part of an object that is the best mean of all patterns.
+
+    The square root of a photon count has the variance 1/4, which an orthonormal transform spreads evenly over the exit
+    wave, half of it along and half across any phasor: 1 / (8 sum |P|^2).
+    """
+    height, width = shape
+    light = illumination(scan.positions, scan.probe, (height, width))
+    return np.asarray(1 / (8 * np.maximum(light, DARK * light.max()).astype(np.float64)))
+
+
+class _Pool:
+    """The mean of variances (H, W) over known pixels nearby, weighted with a Gaussian; NaN where nearly none is."""
+
+    def __init__(self, known: Mask, width: float) -> None:
+        self._known, self._width = known, width
+        self._near = self._blurred(known)
+
+    def __call__(self, variance: Map) -> NDArray[np.float32]:
+        total = self._blurred(np.where(self._known, variance, 0))
+        return np.divide(total, self._near, out=np.full_like(total, np.nan), where=self._near > LEAST_NEAR)
+
+    def _blurred(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        return np.asarray(gaussian_filter(values.astype(np.float32), self._width, mode="constant"))
+
+
+def _of_variances(along: Map, across: Map, modulus: Map) -> Uncertainty:
+    """Along and across the phasor; NaN where there is no object."""
+    there = modulus > 0
+    amplitude = np.where(there, np.sqrt(along), np.nan)
+    phase = np.divide(np.sqrt(across), modulus, out=np.full_like(amplitude, np.nan), where=there)
+    return Uncertainty(amplitude.astype(np.float32), np.minimum(phase, NO_PHASE).astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

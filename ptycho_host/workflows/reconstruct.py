@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from ptycho_host.data.scan import Scan
 from ptycho_host.plugins import Host
 from ptycho_host.report.progress import SilentProgress
 from ptycho_host.runs.product import write_product
+from ptycho_host.workflows.ensemble import assemble_ensemble
 from ptycho_host.workflows.evaluation import Evaluation, evaluate
 from ptycho_host.workflows.refine import configure_refiner, refined
 from ptycho_host.workflows.run import Run
@@ -42,17 +44,19 @@ def reconstruct_to_file(
     reader: ComponentChoice | None = None,
     stitch: ComponentChoice | None = None,
     refiner: ComponentChoice | Literal[False] | None = None,
+    ensemble: Sequence[Run] = (),
     progress: Progress | None = None,
 ) -> Reconstructed | None:
     """Reconstruct as `Run.reconstruct` does, measure, and write the product to `out` unless it is None.
 
+    With an `ensemble` the object is the mean of what `run` and those runs make of the scan (`ensemble_mean`).
     Where several processes reconstruct together the first one does so, and the others get None.
     """
     processes = run.processes
     with processes.together():
         scan = load_scan(data, host=run.host, reader=reader)
     progress = (progress if processes.first else None) or SilentProgress()
-    assembly = run.assemble(scan, stitch=stitch, refiner=refiner, progress=progress)
+    assembly = assemble_ensemble([run, *ensemble], scan, stitch=stitch, refiner=refiner, progress=progress)
     with processes.together():
         if not processes.first:
             return None
