@@ -43,8 +43,8 @@ def ensemble_mean(
 ) -> Reconstruction:
     """The mean of the members' objects, each laid on the first by its constant phase and its amplitude scale.
 
-    `common` is that of `ensemble_uncertainty`. What is not an object (a refined probe, the course of a refinement) is the first one's. Raises ValueError for less
-    than two.
+    `common` is that of `ensemble_uncertainty`. What is not an object (a refined probe, the course of a refinement) is
+    the first one's. Raises ValueError for less than two.
     """
     first = members[0]
     objects = [

@@ -1,0 +1,231 @@
+"""Whether uncertainties are what they say: predicted ones beside true errors on simulated scans.
+
+Networks of each class of objects are trained for the same seconds, then reconstruct unseen scans, by themselves and as
+an ensemble. The factors of `ptycho_host.metrics.uncertainty` are fitted on some of these scans (calibration) and held
+against others (test), which no network and no fit has seen: other objects of the class, wider steps, a class that
+took no part in the fit, and a class that the network was not trained for.
+
+    python benchmarks/uncertainty.py --seconds 60 --seeds 0 1 2 --workers 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from measuring import as_they_come, write_results
+
+Row = dict[str, Any]
+Factors = tuple[float, float]
+QUANTITIES = ("amplitude", "phase")
+TRAINED_STEP, STEPS = 8, (8, 16, 24)
+FITTED = ("lines", "image")
+"""Classes that the factors are fitted on."""
+PICTURES = {
+    "training": ("astronaut", "coins"),
+    "calibration": ("camera", "moon"),
+    "test": ("coffee", "rocket"),
+}
+SEEDS = {"calibration": 1001, "test": 2002}
+"""Of the objects and of their photon noise; networks are trained on scans of their own seeds."""
+
+
+class Judged(NamedTuple):
+    """Runs of one class and dose, one or an ensemble, to be held against the scans of a part."""
+
+    sample: str
+    photons: float
+    runs: tuple[str, ...]
+    part: str
+    factors: Factors | None
+
+
+def simulator(sample: str, part: str, photons: float, step: int) -> dict[str, Any]:
+    table = {"name": sample, "size": 256, "pixels": 64, "photons": photons, "scan": {"step": step}}
+    if sample == "image":
+        table |= dict(zip(QUANTITIES, PICTURES[part], strict=True))
+    return table
+
+
+def train_member(job: tuple[str, float, int, float, str, str]) -> Row:
+    """Train one network and leave its run in the folder."""
+    from ptycho_host import train
+
+    sample, photons, seed, seconds, device, folder = job
+    config = {
+        "simulator": simulator(sample, "training", photons, TRAINED_STEP),
+        "generator": "stable_hybrid",
+        "clip": "agc",
+        "seed": seed,
+        "engine": {"threads": 1, "device": device},
+        "train": {"time_limit": seconds},
+    }
+    path = Path(folder) / f"{sample}-{photons:.0e}-{seed}"
+    run = train(config, out=path)
+    metrics = run.metrics
+    return {
+        "label": f"trained {path.name}",
+        "sample": sample,
+        "photons": photons,
+        "seed": seed,
+        "run": str(path),
+        "epochs": metrics["training"]["epochs"],
+        **{f"{name}_ssim": metrics[name]["ssim"] for name in QUANTITIES},
+    }
+
+
+def judge(job: Judged) -> Row:
+    """The uncertainties of these runs on all scans of the part, beside the true errors."""
+    from ptycho_host import Host, Run, simulate
+
+    host = Host.discover()
+    runs = [Run.open(path, host=host, settings=["engine.device=cpu"]) for path in job.runs]
+    rows = []
+    scans = [(job.sample, step) for step in STEPS]
+    if job.part == "test":
+        scans += [(other, TRAINED_STEP) for other in FITTED if other != job.sample]
+    for sample, step in scans:
+        options = simulator(sample, job.part, job.photons, step)
+        scan = simulate(options.pop("name"), options, seed=SEEDS[job.part], host=host)
+        rows += [
+            {
+                "trained": job.sample,
+                "sample": sample,
+                "photons": job.photons,
+                "step": step,
+                "part": job.part,
+                "members": len(runs),
+                "seeds": [run.config.seed for run in runs],
+                "quantity": quantity,
+                **found,
+            }
+            for quantity, found in held_against_truth(runs, scan, job.factors).items()
+        ]
+    return {"label": f"{job.part} of {len(runs)} {Path(job.runs[0]).name}", "rows": rows}
+
+
+def held_against_truth(runs: list[Any], scan: Any, factors: Factors | None) -> dict[str, Row]:
+    """Errors, uncertainties and their reliability for amplitude and phase."""
+    import numpy as np
+
+    from ptycho_host.metrics.alignment import align
+    from ptycho_host.metrics.region import covered_pixels, covered_region
+    from ptycho_host.metrics.uncertainty import (
+        COMMON,
+        COMMON_TO_NETWORKS,
+        reliability,
+        stitched_uncertainty,
+        true_errors,
+    )
+    from ptycho_host.workflows.ensemble import ensemble_mean
+
+    members = [run.assemble(scan, refiner=False).reconstruction for run in runs]
+
+    def uncertainty(common: Factors) -> Any:
+        if len(members) > 1:
+            return ensemble_mean(members, scan, common).uncertainty
+        assert members[0].spread is not None
+        return stitched_uncertainty(members[0].amplitude, members[0].spread, scan, common)
+
+    obj = members[0].object if len(members) == 1 else ensemble_mean(members, scan).object
+    covered = covered_pixels(scan, obj.shape)
+    region = covered_region(covered)
+    alignment = align(scan.truth, obj, region, weights=covered)
+    errors = true_errors(alignment, scan.truth, covered)
+    default = COMMON if len(members) == 1 else COMMON_TO_NETWORKS
+    chosen = uncertainty(factors or default)
+    without, unit = uncertainty((0.0, 0.0)), uncertainty((1.0, 1.0))
+    found: dict[str, Row] = {}
+    for quantity, error in zip(QUANTITIES, errors, strict=True):
+        inside = error[region.slices]
+        maps = [getattr(each, quantity)[region.slices] for each in (chosen, without, unit)]
+        known = np.isfinite(inside) & np.all(np.isfinite(maps), axis=0)
+        squares = [float(np.mean(values[known].astype(np.float64) ** 2)) for values in (inside, *maps)]
+        curve = reliability(inside, maps[0])
+        assert curve is not None
+        found[quantity] = {
+            "error": math.sqrt(squares[0]),
+            "uncertainty": math.sqrt(squares[1]),
+            # The parts of u^2 = independent + b^2 common.
+            "independent": squares[2],
+            "common": squares[3] - squares[2],
+            "within": list(curve.within),
+            "predicted": curve.predicted.tolist(),
+            "found": curve.found.tolist(),
+        }
+    return found
+
+
+def fitted(rows: Iterable[Row]) -> dict[str, Factors]:
+    """Factors of networks by themselves and of ensembles that miss the errors of these rows by the least ratio."""
+    rows = [row for row in rows if row["sample"] in FITTED and row["trained"] == row["sample"]]
+    found = {}
+    for name, ensemble in (("alone", False), ("ensemble", True)):
+        members = [row for row in rows if (row["members"] > 1) == ensemble]
+        if members:
+            found[name] = (
+                best_factor([row for row in members if row["quantity"] == "amplitude"]),
+                best_factor([row for row in members if row["quantity"] == "phase"]),
+            )
+    return found
+
+
+def best_factor(rows: list[Row]) -> float:
+    """The b with the least mean square of log(error / uncertainty)."""
+    from scipy.optimize import minimize_scalar
+
+    def mismatch(logarithm: float) -> float:
+        factor = math.exp(logarithm)
+        return sum(math.log(row["error"] ** 2 / (row["independent"] + factor**2 * row["common"])) ** 2 for row in rows)
+
+    return math.exp(minimize_scalar(mismatch, bounds=(math.log(0.01), math.log(100)), method="bounded").x)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60, help="training of each network")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the networks")
+    parser.add_argument("--samples", nargs="+", default=[*FITTED, "random_field"], help="classes of objects")
+    parser.add_argument("--photons", type=float, nargs="+", default=[1e9, 1e5], help="of a pattern")
+    parser.add_argument("--device", default="cpu", help="to train on")
+    parser.add_argument("--workers", type=int, default=1)
+    arguments = parser.parse_args()
+    content: dict[str, Any] = {"seconds": arguments.seconds, "factors": {}, "networks": [], "rows": []}
+
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = [
+            (sample, photons, seed, arguments.seconds, arguments.device, folder)
+            for seed in arguments.seeds
+            for sample in arguments.samples
+            for photons in arguments.photons
+        ]
+        groups: dict[tuple[str, float], list[str]] = {}
+        for (sample, photons, *_), result in as_they_come(train_member, jobs, arguments.workers):
+            if "error" not in result:
+                groups.setdefault((sample, photons), []).append(result.pop("run"))
+            content["networks"].append(result)
+            write_results("uncertainty", content)
+        for part in ("calibration", "test"):
+            teams = [
+                (sample, photons, team)
+                for (sample, photons), paths in groups.items()
+                if part == "test" or sample in FITTED
+                for team in [*((path,) for path in paths), *([tuple(sorted(paths))] if len(paths) > 1 else [])]
+            ]
+            asked = [
+                Judged(*team, part, content["factors"].get("alone" if len(team[2]) == 1 else "ensemble"))
+                for team in teams
+            ]
+            for _, result in as_they_come(judge, asked, arguments.workers):
+                content["rows"] += result.get("rows", [result])
+                write_results("uncertainty", content)
+            content["factors"] = fitted(row for row in content["rows"] if row.get("part") == "calibration")
+            print(part, content["factors"])
+
+
+if __name__ == "__main__":
+    main()
