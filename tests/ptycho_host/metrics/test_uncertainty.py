@@ -1,0 +1,135 @@
+"""Uncertainty of stitched objects and of ensembles: the formulas, photon noise, and how it is held against errors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ptycho_host.contracts import PatchSpread
+from ptycho_host.metrics.alignment import align
+from ptycho_host.metrics.region import Region
+from ptycho_host.metrics.uncertainty import (
+    NO_PHASE,
+    ensemble_uncertainty,
+    photon_noise,
+    reliability,
+    stitched_uncertainty,
+    true_errors,
+)
+from ptycho_host.physics.far_field import far_field, inverse_far_field
+from ptycho_host.physics.patches import extract_patches, place_patches
+from ptycho_host.testing.scans import simulated_scan
+
+SCAN = simulated_scan()
+SHAPE = SCAN.canvas_shape()
+INNER = np.s_[12:-12, 12:-12]
+
+
+def everywhere(value: float) -> np.ndarray:
+    return np.full(SHAPE, value, np.float32)
+
+
+def test_photon_noise_is_that_of_poissonian_patterns_of_known_phase() -> None:
+    rng, truth = np.random.default_rng(0), SCAN.truth
+    assert truth is not None
+    probe = SCAN.probe
+    waves = far_field(extract_patches(truth, SCAN.positions, SCAN.pixels) * probe)
+    light = np.zeros(SHAPE)
+    place_patches(light, np.broadcast_to(np.abs(probe) ** 2, waves.shape), SCAN.positions)
+    deviations = []
+    for _ in range(40):
+        counted = np.sqrt(rng.poisson(np.abs(waves) ** 2)) * np.exp(1j * np.angle(waves))
+        total = np.zeros(SHAPE, complex)
+        place_patches(total, probe.conj() * inverse_far_field(counted), SCAN.positions)
+        deviations.append(((total / light - truth) * np.exp(-1j * np.angle(truth)))[INNER])
+    found = np.mean([(deviation.real**2 + deviation.imag**2) / 2 for deviation in deviations])
+    # The root of a count below one varies by less than 1/4: in the dark part of the patterns.
+    assert np.mean(photon_noise(SCAN, SHAPE)[INNER]) == pytest.approx(found, rel=0.25)
+
+
+def test_independent_and_common_parts_add_up() -> None:
+    spread = PatchSpread(everywhere(0.3), everywhere(0.5), everywhere(4))
+    found = stitched_uncertainty(everywhere(2.0), spread, SCAN, (0.7, 1.5))
+    noise = photon_noise(SCAN, SHAPE)[INNER] * 4
+    assert noise.max() < 0.01
+    # Light, and so the noise, varies a little over the pixels that are pooled.
+    np.testing.assert_allclose(found.amplitude[INNER], np.sqrt(0.09 / 4 + 0.49 * (0.09 - noise)), rtol=2e-3)
+    np.testing.assert_allclose(found.phase[INNER], np.sqrt(0.25 / 4 + 2.25 * (0.25 - noise)) / 2, rtol=2e-3)
+
+
+def test_a_spread_of_photon_noise_has_no_common_part() -> None:
+    noise = np.sqrt(4 * photon_noise(SCAN, SHAPE)).astype(np.float32)
+    found = stitched_uncertainty(everywhere(1), PatchSpread(noise, noise, everywhere(4)), SCAN, (10, 10))
+    # Farther in than from where the bright noise of the border is pooled, two pixels wide.
+    middle = np.s_[18:-18, 18:-18]
+    np.testing.assert_allclose(found.amplitude[middle], np.sqrt(photon_noise(SCAN, SHAPE)[middle]), rtol=0.1)
+
+
+def test_patterns_that_are_not_photon_counts_have_no_noise_to_be_taken_off() -> None:
+    dim = replace(SCAN, probe=(SCAN.probe * 1e-4).astype(np.complex64))
+    spread = PatchSpread(everywhere(0.3), everywhere(0.3), everywhere(4))
+    found = stitched_uncertainty(everywhere(1), spread, dim, (1.0, 1.0))
+    np.testing.assert_allclose(found.amplitude[INNER], np.sqrt(0.09 / 4 + 0.09), rtol=1e-4)
+
+
+def test_unknown_spreads_are_those_of_the_neighbours_and_nothing_is_known_without_any() -> None:
+    along = everywhere(0.3)
+    along[20, 20] = np.nan
+    found = stitched_uncertainty(everywhere(1), PatchSpread(along, everywhere(9), everywhere(4)), SCAN, (1.0, 1.0))
+    assert found.amplitude[20, 20] == pytest.approx(found.amplitude[20, 23], rel=1e-3)
+    # Nothing is known of such a phase, and no more than that.
+    np.testing.assert_allclose(found.phase[INNER], NO_PHASE)
+    nothing = stitched_uncertainty(
+        everywhere(1), PatchSpread(everywhere(np.nan), everywhere(np.nan), everywhere(1)), SCAN
+    )
+    assert np.isnan(nothing.amplitude).all()
+    assert np.isnan(nothing.phase).all()
+
+
+def test_networks_that_err_independently_are_as_uncertain_as_their_mean_errs() -> None:
+    rng, truth = np.random.default_rng(1), 0.8 * np.exp(0.3j) * np.ones(SHAPE)
+    bright = replace(SCAN, probe=(SCAN.probe * 1e3).astype(np.complex64))
+
+    def noise() -> np.ndarray:
+        return np.exp(0.3j) * (rng.normal(0, 0.02, SHAPE) + 1j * rng.normal(0, 0.05, SHAPE))
+
+    members = [truth + noise() for _ in range(4)]
+    # The mean of four errs by half as much as one.
+    found = ensemble_uncertainty(members, bright, (0.5, 0.5))
+    mean = np.mean(members, axis=0)
+    # Some 10 effective pixels are pooled, of three degrees of freedom each; then all of the object is averaged.
+    assert np.mean(found.amplitude**2) == pytest.approx(np.mean((np.abs(mean) - 0.8) ** 2), rel=0.1)
+    assert np.mean(found.phase**2) == pytest.approx(np.mean(np.angle(mean * truth.conj()) ** 2), rel=0.1)
+    with pytest.raises(ValueError, match="two members"):
+        ensemble_uncertainty(members[:1], bright)
+
+
+def test_normal_errors_lie_on_the_line_and_within_their_uncertainties() -> None:
+    rng = np.random.default_rng(2)
+    sigma = np.exp(rng.normal(size=(300, 400)))
+    error = sigma * rng.normal(size=sigma.shape)
+    error[:10] = np.nan
+    found = reliability(error, sigma)
+    assert found is not None
+    # 10,000 errors a class know their root mean square to 0.7 %.
+    np.testing.assert_allclose(found.found, found.predicted, rtol=0.04)
+    assert np.all(np.diff(found.predicted) > 0)
+    assert found.within == pytest.approx((0.683, 0.954, 0.997), abs=0.005)
+    assert reliability(np.full(5, np.nan), np.ones(5)) is None
+
+
+def test_true_errors_are_in_the_units_of_the_object_and_only_where_counted() -> None:
+    truth = np.full(SHAPE, 0.5 + 0j)
+    obj = 0.25 * np.exp(1j) * np.ones(SHAPE)
+    obj[20, 20] *= 1.2 * np.exp(0.1j)
+    counted = np.ones(SHAPE, bool)
+    counted[0] = False
+    amplitude, phase = true_errors(align(truth, obj, Region.whole(SHAPE)), truth, counted)
+    # One pixel of some 2000 moves scale and phase but little.
+    assert amplitude[20, 20] == pytest.approx(0.05, rel=0.01)
+    assert phase[20, 20] == pytest.approx(0.1, rel=0.01)
+    assert np.isnan(amplitude[0]).all()
+    assert np.isnan(phase[0]).all()
+    assert np.abs(amplitude[1:, :19]).max() < 1e-3
