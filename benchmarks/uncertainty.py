@@ -28,20 +28,24 @@ FITTED = ("lines", "image")
 PICTURES = {
     "training": ("astronaut", "coins"),
     "calibration": ("camera", "moon"),
-    "test": ("coffee", "rocket"),
+    "test": ("coffee", "chelsea"),
 }
 SEEDS = {"calibration": 1001, "test": 2002}
 """Of the objects and of their photon noise; networks are trained on scans of their own seeds."""
 
 
-class Judged(NamedTuple):
-    """Runs of one class and dose, one or an ensemble, to be held against the scans of a part."""
+class Team(NamedTuple):
+    """Runs of one class and dose, to be held against the scans of a part, each alone and all as an ensemble.
+
+    factors: those of one network and those of an ensemble; the defaults where there are none.
+    """
 
     sample: str
     photons: float
     runs: tuple[str, ...]
     part: str
-    factors: Factors | None
+    device: str
+    factors: dict[str, Factors]
 
 
 def simulator(sample: str, part: str, photons: float, step: int) -> dict[str, Any]:
@@ -78,38 +82,31 @@ def train_member(job: tuple[str, float, int, float, str, str]) -> Row:
     }
 
 
-def judge(job: Judged) -> Row:
+def judge(team: Team) -> Row:
     """The uncertainties of these runs on all scans of the part, beside the true errors."""
     from ptycho_host import Host, Run, simulate
 
     host = Host.discover()
-    runs = [Run.open(path, host=host, settings=["engine.device=cpu"]) for path in job.runs]
+    runs = [Run.open(path, host=host, settings=[f"engine.device={team.device}"]) for path in team.runs]
     rows = []
-    scans = [(job.sample, step) for step in STEPS]
-    if job.part == "test":
-        scans += [(other, TRAINED_STEP) for other in FITTED if other != job.sample]
+    scans = [(team.sample, step) for step in STEPS]
+    if team.part == "test":
+        scans += [(other, TRAINED_STEP) for other in FITTED if other != team.sample]
     for sample, step in scans:
-        options = simulator(sample, job.part, job.photons, step)
-        scan = simulate(options.pop("name"), options, seed=SEEDS[job.part], host=host)
-        rows += [
-            {
-                "trained": job.sample,
-                "sample": sample,
-                "photons": job.photons,
-                "step": step,
-                "part": job.part,
-                "members": len(runs),
-                "seeds": [run.config.seed for run in runs],
-                "quantity": quantity,
-                **found,
-            }
-            for quantity, found in held_against_truth(runs, scan, job.factors).items()
-        ]
-    return {"label": f"{job.part} of {len(runs)} {Path(job.runs[0]).name}", "rows": rows}
+        options = simulator(sample, team.part, team.photons, step)
+        scan = simulate(options.pop("name"), options, seed=SEEDS[team.part], host=host)
+        made = {run.config.seed: run.assemble(scan, refiner=False).reconstruction for run in runs}
+        for seeds in [*([seed] for seed in made), *([list(made)] if len(made) > 1 else [])]:
+            members = [made[seed] for seed in seeds]
+            factors = team.factors.get("alone" if len(members) == 1 else "ensemble")
+            for quantity, found in held_against_truth(members, scan, factors).items():
+                about = {"trained": team.sample, "sample": sample, "photons": team.photons, "step": step}
+                rows.append({**about, "part": team.part, "seeds": seeds, "quantity": quantity, **found})
+    return {"label": f"{team.part} of {team.sample}, {team.photons:.0e} photons", "rows": rows}
 
 
-def held_against_truth(runs: list[Any], scan: Any, factors: Factors | None) -> dict[str, Row]:
-    """Errors, uncertainties and their reliability for amplitude and phase."""
+def held_against_truth(members: list[Any], scan: Any, factors: Factors | None) -> dict[str, Row]:
+    """Errors, uncertainties and their reliability for amplitude and phase of one reconstruction, or of their mean."""
     import numpy as np
 
     from ptycho_host.metrics.alignment import align
@@ -122,8 +119,6 @@ def held_against_truth(runs: list[Any], scan: Any, factors: Factors | None) -> d
         true_errors,
     )
     from ptycho_host.workflows.ensemble import ensemble_mean
-
-    members = [run.assemble(scan, refiner=False).reconstruction for run in runs]
 
     def uncertainty(common: Factors) -> Any:
         if len(members) > 1:
@@ -148,8 +143,8 @@ def held_against_truth(runs: list[Any], scan: Any, factors: Factors | None) -> d
         curve = reliability(inside, maps[0])
         assert curve is not None
         found[quantity] = {
-            "error": math.sqrt(squares[0]),
-            "uncertainty": math.sqrt(squares[1]),
+            "rms_error": math.sqrt(squares[0]),
+            "rms_uncertainty": math.sqrt(squares[1]),
             # The parts of u^2 = independent + b^2 common.
             "independent": squares[2],
             "common": squares[3] - squares[2],
@@ -165,12 +160,10 @@ def fitted(rows: Iterable[Row]) -> dict[str, Factors]:
     rows = [row for row in rows if row["sample"] in FITTED and row["trained"] == row["sample"]]
     found = {}
     for name, ensemble in (("alone", False), ("ensemble", True)):
-        members = [row for row in rows if (row["members"] > 1) == ensemble]
-        if members:
-            found[name] = (
-                best_factor([row for row in members if row["quantity"] == "amplitude"]),
-                best_factor([row for row in members if row["quantity"] == "phase"]),
-            )
+        chosen = [row for row in rows if (len(row["seeds"]) > 1) == ensemble]
+        if chosen:
+            amplitude, phase = ([row for row in chosen if row["quantity"] == quantity] for quantity in QUANTITIES)
+            found[name] = (best_factor(amplitude), best_factor(phase))
     return found
 
 
@@ -180,7 +173,9 @@ def best_factor(rows: list[Row]) -> float:
 
     def mismatch(logarithm: float) -> float:
         factor = math.exp(logarithm)
-        return sum(math.log(row["error"] ** 2 / (row["independent"] + factor**2 * row["common"])) ** 2 for row in rows)
+        return sum(
+            math.log(row["rms_error"] ** 2 / (row["independent"] + factor**2 * row["common"])) ** 2 for row in rows
+        )
 
     return math.exp(minimize_scalar(mismatch, bounds=(math.log(0.01), math.log(100)), method="bounded").x)
 
@@ -191,7 +186,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the networks")
     parser.add_argument("--samples", nargs="+", default=[*FITTED, "random_field"], help="classes of objects")
     parser.add_argument("--photons", type=float, nargs="+", default=[1e9, 1e5], help="of a pattern")
-    parser.add_argument("--device", default="cpu", help="to train on")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
     content: dict[str, Any] = {"seconds": arguments.seconds, "factors": {}, "networks": [], "rows": []}
@@ -211,20 +206,17 @@ def main() -> None:
             write_results("uncertainty", content)
         for part in ("calibration", "test"):
             teams = [
-                (sample, photons, team)
-                for (sample, photons), paths in groups.items()
+                Team(sample, photons, tuple(sorted(runs)), part, arguments.device, content["factors"])
+                for (sample, photons), runs in groups.items()
                 if part == "test" or sample in FITTED
-                for team in [*((path,) for path in paths), *([tuple(sorted(paths))] if len(paths) > 1 else [])]
             ]
-            asked = [
-                Judged(*team, part, content["factors"].get("alone" if len(team[2]) == 1 else "ensemble"))
-                for team in teams
-            ]
-            for _, result in as_they_come(judge, asked, arguments.workers):
+            for _, result in as_they_come(judge, teams, arguments.workers):
                 content["rows"] += result.get("rows", [result])
                 write_results("uncertainty", content)
-            content["factors"] = fitted(row for row in content["rows"] if row.get("part") == "calibration")
-            print(part, content["factors"])
+            if part == "calibration":
+                content["factors"] = fitted(row for row in content["rows"] if "step" in row)
+                print(content["factors"], flush=True)
+        print(write_results("uncertainty", content))
 
 
 if __name__ == "__main__":
