@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from ptycho_host.metrics.frc import FRCCurve
 from ptycho_host.records import EpochReport
-from ptycho_host.report.style import LABEL, MUTED, SERIES, TICK, draw_curves_axes, new_figure
+from ptycho_host.report.style import LABEL, MUTED, SERIES, TICK, draw_curves_axes, new_figure, plain_logarithms
 
 
 def training_figure(history: Sequence[EpochReport]) -> Figure:
@@ -86,10 +86,7 @@ def _course(axes: Axes, epochs: list[int], series: Mapping[str, list[float]], lo
             drawn += [value for _, value in known]
     if logarithmic and drawn and min(drawn) > 0:
         axes.set_yscale("log")
-        decades = np.log10(max(drawn) / min(drawn))
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 3 else (1.0,)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        plain_logarithms(axes.yaxis, min(drawn), max(drawn))
 
 
 def _colours(count: int) -> list[str]:

@@ -11,11 +11,12 @@ from typing import Any
 import matplotlib.patheffects as effects
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 Map = NDArray[np.floating[Any]]
@@ -153,6 +154,14 @@ def draw_curves_axes(axes: Axes, title: str, x_label: str, y_label: str) -> None
     axes.set_axisbelow(True)
     for side, spine in axes.spines.items():
         spine.set(visible=side in ("left", "bottom"), edgecolor=MUTED, linewidth=0.8)
+
+
+def plain_logarithms(axis: Axis, lowest: float, highest: float) -> None:
+    """Write the ticks of a logarithmic axis as plain numbers: 1, 2 and 5 of each power of ten where they are few."""
+    few = np.log10(highest / lowest) < 3
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _round_length(length: float) -> float:

@@ -20,6 +20,7 @@ from ptycho_host.report.style import (
     draw_map,
     new_figure,
     percentile_limits,
+    plain_logarithms,
     row_label,
     scale_bar,
 )
@@ -39,7 +40,7 @@ def uncertainty_figure(
     inside = region.slices
     height, width = region.shape
     columns = 1 if errors is None else 3
-    figure = new_figure(3.3 * columns + 0.4, 2.5 * min(height / width, 2.0) * 2 + 0.5)
+    figure = new_figure(2.9 * columns + 0.8, 2.5 * min(height / width, 2.0) * 2 + 0.5)
     grid = figure.subplots(2, columns, squeeze=False)
     rows = (("Amplitude", "amplitude", uncertainty.amplitude), ("Phase", "phase (rad)", uncertainty.phase))
     for number, (label, unit, values) in enumerate(rows):
@@ -63,6 +64,8 @@ def _draw_reliability(axes: Axes, found: Reliability | None, unit: str, title: s
     if found is None:
         return
     both = np.concatenate([found.predicted, found.found])
-    ends = [float(both[both > 0].min(initial=both.max())) / 1.3, float(both.max()) * 1.3]
+    ends = (float(both[both > 0].min(initial=both.max())) / 1.3, float(both.max()) * 1.3)
     axes.plot(ends, ends, color=MUTED, linewidth=0.9, linestyle="--")
     axes.loglog(found.predicted, found.found, "o-", color=SERIES[0], markersize=4, linewidth=1.4)
+    for axis in (axes.xaxis, axes.yaxis):
+        plain_logarithms(axis, *ends)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from ptycho_host.contracts import Uncertainty
 from ptycho_host.metrics.frc import fourier_ring_correlation
 from ptycho_host.metrics.region import Region
 from ptycho_host.records import EpochReport
@@ -23,6 +24,7 @@ from ptycho_host.report.figures import (
     png,
     reconstruction_figure,
     training_figure,
+    uncertainty_figure,
 )
 from ptycho_host.report.style import CYCLIC_PHASE_MAP, percentile_limits
 
@@ -87,6 +89,30 @@ def test_without_truth_the_coverage_is_shown_with_the_region() -> None:
     assert [image.get_array().shape for image in maps(figure)] == [(40, 50), (40, 50), (48, 56)]
     outline = figure.axes[2].lines[-1]
     assert (min(outline.get_xdata()), max(outline.get_xdata())) == (1.5, 51.5)
+
+
+def test_uncertainty_stands_beside_the_true_error_with_the_same_colours() -> None:
+    rng = np.random.default_rng(0)
+    sigma = [size * np.exp(rng.normal(size=(48, 56))).astype(np.float32) for size in (0.01, 0.05)]
+    errors = (sigma[0] * rng.normal(size=(48, 56)), sigma[1] * rng.normal(size=(48, 56)))
+    sigma[1][10, 10] = errors[0][12, 12] = np.nan
+    figure = uncertainty_figure(Uncertainty(*sigma), REGION, errors=errors, pixel_m=10e-9)
+    shown = maps(figure)
+    for image, due in zip(shown[:4], (sigma[0], np.abs(errors[0]), sigma[1], np.abs(errors[1])), strict=True):
+        np.testing.assert_array_equal(image.get_array(), due[INSIDE])
+    assert shown[0].get_clim() == shown[1].get_clim() == (0, percentile_limits(sigma[0][INSIDE])[1])
+    curves = [axes.lines[-1] for axes in figure.axes if axes.get_ylabel() == "root mean square error"]
+    for curve in curves:
+        # 166 errors a class.
+        np.testing.assert_allclose(curve.get_ydata(), curve.get_xdata(), rtol=0.3)
+    assert len(curves) == 2
+    assert min(decoded_size(figure)) > 200
+
+
+def test_uncertainty_without_truth_is_two_maps() -> None:
+    figure = uncertainty_figure(Uncertainty(*[np.full((48, 56), value, np.float32) for value in (0.1, np.nan)]), REGION)
+    assert len(maps(figure)) == 2
+    assert min(decoded_size(figure)) > 100
 
 
 def test_comparison_has_a_column_for_each_and_one_scale_for_the_errors() -> None:

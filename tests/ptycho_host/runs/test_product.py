@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 
-from ptycho_host.contracts import Reconstruction
+from ptycho_host.contracts import Reconstruction, Uncertainty
 from ptycho_host.data.scan import ExperimentGeometry, Scan
 from ptycho_host.errors import DataError
 from ptycho_host.physics.patches import extract_patches
@@ -150,6 +152,35 @@ def test_a_product_of_ptychodus_with_a_centre_modes_and_double_precision(tmp_pat
     )
     np.testing.assert_array_equal(product.object, obj[0].astype(np.complex64))
     np.testing.assert_array_equal(product.probe, probe[0, 0].astype(np.complex64))
+
+
+def with_uncertainty(reconstruction):
+    maps = [np.linspace(0.01, top, HEIGHT * WIDTH, dtype=np.float32).reshape(HEIGHT, WIDTH) for top in (0.1, 0.3)]
+    maps[1][0, 0] = np.nan
+    return replace(reconstruction, uncertainty=Uncertainty(*maps))
+
+
+def test_the_uncertainty_is_read_back_as_it_was_and_none_where_none_was(tmp_path, reconstruction):
+    due = with_uncertainty(reconstruction)
+    write_product(tmp_path / "p.h5", due, make_scan(), [])
+    found = read_product(tmp_path / "p.h5").uncertainty
+    np.testing.assert_array_equal(found.amplitude, due.uncertainty.amplitude)
+    np.testing.assert_array_equal(found.phase, due.uncertainty.phase)
+    with h5py.File(tmp_path / "p.h5") as file:
+        assert file["object_phase_uncertainty"].attrs["units"] == "rad"
+    write_product(tmp_path / "p.h5", reconstruction, make_scan(), [])
+    assert read_product(tmp_path / "p.h5").uncertainty is None
+
+
+def test_an_uncertainty_of_another_object_is_refused(tmp_path, reconstruction):
+    path = tmp_path / "p.h5"
+    write_product(path, with_uncertainty(reconstruction), make_scan(), [])
+    spoil(path, "object_phase_uncertainty", np.ones((3, 4), np.float32))
+    with pytest.raises(DataError, match=r"uncertainties have shapes \(21, 30\) and \(3, 4\), the object \(21, 30\)"):
+        read_product(path)
+    spoil(path, "object_phase_uncertainty", None)
+    with pytest.raises(DataError, match="it has no dataset 'object_phase_uncertainty'"):
+        read_product(path)
 
 
 def test_an_object_that_diverged_is_read_all_the_same(tmp_path):
