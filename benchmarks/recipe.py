@@ -2,7 +2,7 @@
 
 Every difference is told by what either side sets. Each is taken out of the reference's recipe, and put into ours; then
 come changes of the reference's that keep what it is: other blocks, another head, other rates, outputs that are not on
-the scale of the measurement.
+the scale of the measurement. With `--seconds` each run ends after that time, and learning rates that fall know it.
 
     python benchmarks/recipe.py --seeds 3 --epochs 12 --device cuda --workers 6
 """
@@ -55,19 +55,29 @@ COMMON: Table = {
     "generator": {"name": "stable_hybrid", "blocks": 4, "upsampling": "transposed", "head": "real_imag"},
     "loss": "mae",
 }
-NORMLESS: Table = {"stem": None, "stabiliser": None, "name": "hybrid"}
-CHANGES: dict[str, Table] = {
-    "layer scale": {"generator": {"stabiliser": "layer_scale"}},
-    "blocks without norm": {"generator": NORMLESS},
-    "head of amplitude and phase": {"generator": {"head": "amp_phase"}},
-    "pixel shuffle": {"generator": {"upsampling": "pixel_shuffle"}},
-    "a fifth of the rate": {"train": {"learning_rate": 2e-4}},
-    "ten times the rate": {"train": {"learning_rate": 1e-2}},
-    "output at 1/100": {"output": 0.01},
-    "output at 1/100, blocks without norm": {"output": 0.01, "generator": NORMLESS},
-    "output at 100": {"output": 100.0},
+NORMLESS: Table = {"generator": {"stem": None, "stabiliser": None, "name": "hybrid"}}
+BOUNDED: Table = {"generator": {"head": "amp_phase"}}
+FAST: Table = {"train": {"learning_rate": 1e-2}}
+BRIGHT: Table = {"output": 100.0}
+CHANGES: dict[str, tuple[Table, ...]] = {
+    "layer scale": ({"generator": {"stabiliser": "layer_scale"}},),
+    "blocks without norm": (NORMLESS,),
+    "bounded head": (BOUNDED,),
+    "ten times the rate": (FAST,),
+    "ten times the rate, bounded head": (FAST, BOUNDED),
+    "too dark": ({"output": 0.01},),
+    "too dark, bounded head": ({"output": 0.01}, BOUNDED),
+    "too bright": (BRIGHT,),
+    "too bright, bounded head": (BRIGHT, BOUNDED),
+    "too bright, bounded head, blocks without norm": (BRIGHT, BOUNDED, NORMLESS),
+    "too bright, bounded head, layer scale": (BRIGHT, BOUNDED, {"generator": {"stabiliser": "layer_scale"}}),
+    "too bright, bounded head, a tenth of the rate": (BRIGHT, BOUNDED, {"train": {"learning_rate": 1e-4}}),
+    "too bright, bounded head, warm-up": (BRIGHT, BOUNDED, {"train": {"scheduler": "warmup_cosine"}}),
+    "too bright, bounded head, norm": (BRIGHT, BOUNDED, {"clip": "norm"}),
+    "too bright, bounded head, agc": (BRIGHT, BOUNDED, {"clip": "agc"}),
 }
-"""What else is changed of the reference's recipe; `output` is a factor behind the network."""
+"""What else is changed of the reference's recipe. A bounded head gives the amplitude by a sigmoid, the phase by a
+hyperbolic tangent; `output` is a factor behind the network, which the measurement does not ask for."""
 WATCHED = 64
 """Patterns whose predictions are compared."""
 
@@ -89,8 +99,9 @@ def arms() -> dict[str, tuple[str, Table]]:
     for name, (theirs, own) in DIFFERENCES.items():
         made[f"reference, our {name}"] = ("reference", overlaid(reference, own))
         made[f"ours, reference's {name}"] = ("ours", overlaid(ours, theirs))
-    for name, change in CHANGES.items():
-        made[f"reference, {name}"] = ("changed", overlaid(reference, change))
+    for name, changes in CHANGES.items():
+        made[f"reference, {name}"] = ("changed", overlaid(reference, *changes))
+    made["ours, five times the rate"] = ("ours", overlaid(ours, FAST))
     return made
 
 
@@ -103,6 +114,7 @@ class Job:
     width: int
     size: int
     epochs: int
+    seconds: float | None
     device: str
 
     @property
@@ -116,7 +128,12 @@ class Job:
                 "generator": {"width": self.width},
                 "seed": self.seed,
                 "engine": {"threads": 1, "device": self.device},
-                "train": {"epochs": self.epochs, "batch_size": 16, "checkpoint_interval": 1e9},
+                "train": {
+                    "epochs": self.epochs,
+                    "time_limit": self.seconds,
+                    "batch_size": 16,
+                    "checkpoint_interval": 1e9,
+                },
             },
         )
         factor = config.pop("output", None)
@@ -164,7 +181,7 @@ def one(job: Job) -> dict[str, Any]:
             "largest_gradient_norm": max(report.gradient_norm for report in history),
             "setbacks": run.bundle.facts["setbacks"],
             "parameters": run.bundle.facts["parameters"],
-            "seconds": metrics["training"]["seconds"],
+            "training_seconds": metrics["training"]["seconds"],
             "amplitude_ssim": metrics["amplitude"]["ssim"],
             "phase_mae": metrics["phase"]["mae"],
             **predictions(run, scan),
@@ -192,13 +209,14 @@ def jobs_of(arguments: argparse.Namespace) -> Iterator[Job]:
     """Seed after seed, so that what is cut short has as many of all recipes."""
     for seed in range(arguments.seeds):
         for arm in arguments.arms or arms():
-            yield Job(arm, seed, arguments.width, arguments.size, arguments.epochs, arguments.device)
+            yield Job(arm, seed, arguments.width, arguments.size, arguments.epochs, arguments.seconds, arguments.device)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--seconds", type=float, help="of training, if it comes before the epochs are over")
     parser.add_argument("--size", type=int, default=192, help="of the object")
     parser.add_argument("--width", type=int, default=16, help="of all networks; the reference system's is 32")
     parser.add_argument("--arms", nargs="+", choices=list(arms()), help="recipes, all if not given")
