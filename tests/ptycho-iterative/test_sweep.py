@@ -87,9 +87,9 @@ def test_what_no_pattern_lights_stays_as_it_was(noiseless: Scan, refined: Refine
 
 
 def test_momentum_follows_nesterov_and_begins_anew_when_the_residual_rises() -> None:
-    momentum = Momentum(0.45)
+    momentum = Momentum(0.65)
     parts = [momentum.after(residual) for residual in (1.0, 0.5, 0.3, 0.2, 0.21, 0.3, 0.2)]
-    np.testing.assert_allclose(parts, [0, 1 / 4, 2 / 5, 0.45, 0.45, 0, 1 / 4])
+    np.testing.assert_allclose(parts, [0, 4 / 7, 5 / 8, 0.65, 0.65, 0, 4 / 7])
 
 
 def test_momentum_brings_slow_waves_sooner(noiseless: Scan, refined: Refined, object_error: Any) -> None:
