@@ -1,0 +1,140 @@
+"""A network trained on simulated objects of many classes, on a sample of a class that it never saw.
+
+It is trained on a mosaic of lines, random fields and shapes under the probe of the scan, and reconstructs photographs:
+one as amplitude, another as phase. Beside it the refiner alone. Reconstructions run on one thread of a CPU, training
+where `--device` says; a run that is there already is taken as it is.
+
+    python benchmarks/zero_shot.py --step 16 --seconds 600 --device cuda --run runs/any16
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from measuring import write_results
+
+PICTURES = [("astronaut", "coins"), ("camera", "coins"), ("coins", "camera")]
+"""Amplitude and phase of each sample."""
+REFINER = "lsq_ml"
+
+
+def sample(step: int, pictures: tuple[str, str], seed: int) -> Any:
+    """The scan to reconstruct."""
+    from ptycho_host import simulate
+
+    amplitude, phase = pictures
+    options = {"size": 392, "pixels": 64, "scan": {"step": step}, "amplitude": amplitude, "phase": phase}
+    return simulate("image", options, seed=seed)
+
+
+def train_network(run: Path, arguments: argparse.Namespace) -> None:
+    """As `ptycho train --simulate mixture --probe-from scan.npz --generator unrolled_scan`."""
+    from ptycho_host import train, write_scan
+
+    run.parent.mkdir(parents=True, exist_ok=True)
+    probe = run.with_name(f"{run.name}-probe.npz")
+    write_scan(sample(arguments.step, PICTURES[0], 0), probe)
+    options = dict(setting.split("=", 1) for setting in arguments.options)
+    config = {
+        "data": {"probe_from": str(probe)},
+        "simulator": {"name": "mixture", "size": arguments.size, "scan": {"step": arguments.step}},
+        "generator": {"name": "unrolled_scan", **{key: int(value) for key, value in options.items()}},
+        "clip": "agc",
+        "seed": 0,
+        "engine": {"device": arguments.device},
+        "train": {
+            "time_limit": arguments.seconds,
+            "batch_size": arguments.batch_size,
+            "group_size": arguments.group_size,
+            "learning_rate": arguments.rate,
+            "epochs": 100_000,
+        },
+    }
+    train(config, out=run)
+
+
+def figures(assembly: Any, scan: Any) -> dict[str, float]:
+    from ptycho_host.workflows.evaluation import evaluate
+
+    metrics = evaluate(assembly, scan).metrics.as_json()
+    return {
+        "amplitude_ssim": metrics["amplitude"]["ssim"],
+        "phase_ssim": metrics["phase"]["ssim"],
+        "phase_mae": metrics["phase"]["mae"],
+        "residual": metrics["diffraction"]["residual"],
+        "seconds": assembly.seconds,
+    }
+
+
+def main() -> None:
+    from ptycho_host import Host
+    from ptycho_host.report.progress import SilentProgress
+    from ptycho_host.workflows.refine import configure_refiner, refined
+    from ptycho_host.workflows.run import Run
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, required=True, help="run directory of the network")
+    parser.add_argument("--step", type=int, default=16, help="of the raster, object pixels")
+    parser.add_argument("--seconds", type=float, default=600, help="training, where there is no run yet")
+    parser.add_argument("--device", default="auto", help="of the training")
+    parser.add_argument("--size", type=int, default=2048, help="side of the mosaic, object pixels")
+    parser.add_argument("--batch-size", type=int, default=288)
+    parser.add_argument("--group-size", type=int, default=36)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--options", nargs="*", default=[], metavar="KEY=VALUE", help="of the generator")
+    parser.add_argument("--iterations", type=int, nargs="+", default=[6, 12, 24, 48])
+    parser.add_argument("--epochs", type=int, nargs="+", default=[2, 5], help="of the refiner after the network")
+    parser.add_argument("--alone", type=int, nargs="+", default=[5, 10, 20, 50], help="of the refiner by itself")
+    parser.add_argument("--train-only", action="store_true")
+    parser.add_argument("--name", default="zero_shot", help="of the file in results/")
+    arguments = parser.parse_args()
+    host = Host.discover()
+    if not (arguments.run / "metrics.json").is_file():
+        train_network(arguments.run, arguments)
+    if arguments.train_only:
+        return
+    training = Run.open(arguments.run, host=host).metrics["training"]
+    rows: list[dict[str, Any]] = []
+
+    def note(method: str, pictures: tuple[str, str], assembly: Any, scan: Any) -> None:
+        rows.append({"method": method, "pictures": " / ".join(pictures), **figures(assembly, scan)})
+        print(rows[-1], flush=True)
+
+    for number, pictures in enumerate(PICTURES):
+        scan = sample(arguments.step, pictures, number)
+        refiners = {
+            epochs: configure_refiner(host, {"name": REFINER, "epochs": epochs, "threads": 1, "device": "cpu"})
+            for epochs in {*arguments.epochs, *arguments.alone}
+        }
+        for iterations in arguments.iterations:
+            settings = [f"generator.iterations={iterations}", "engine.device=cpu", "engine.threads=1"]
+            run = Run.open(arguments.run, host=host, settings=settings)
+            made = run.assemble(scan, refiner=False)
+            name = f"network, {iterations} iterations"
+            note(name, pictures, made, scan)
+            for epochs in arguments.epochs:
+                polished = refined(scan, refiners[epochs], made.reconstruction, SilentProgress())
+                rows.append(
+                    {
+                        "method": f"{name}, then {epochs} epochs of {REFINER}",
+                        "pictures": " / ".join(pictures),
+                        **figures(polished, scan),
+                        "seconds": made.seconds + polished.seconds,
+                    }
+                )
+                print(rows[-1], flush=True)
+        for epochs in arguments.alone:
+            note(
+                f"{REFINER} alone, {epochs} epochs",
+                pictures,
+                refined(scan, refiners[epochs], None, SilentProgress()),
+                scan,
+            )
+    content = {"step": arguments.step, "training": training, "rows": rows}
+    print(write_results(arguments.name, content))
+
+
+if __name__ == "__main__":
+    main()
