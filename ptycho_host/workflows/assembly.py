@@ -82,9 +82,13 @@ def assemble(
     stitch_seconds = perf_counter() - started - patches.seconds
     started = perf_counter()
     if refine is not None and processes.first:
-        # The patches' spread says nothing about an object that they did not make.
-        result = replace(refine(scan, result, progress), spread=None, uncertainty=None)
+        result = refined_from(refine, scan, result, progress)
     return Assembly(result, patches.seconds, stitch_seconds, perf_counter() - started)
+
+
+def refined_from(refine: RefineFunction, scan: Scan, start: Reconstruction, progress: Progress) -> Reconstruction:
+    """What the refiner makes of the start; the spread of the patches says nothing about it any more."""
+    return replace(refine(scan, start, progress), spread=None, uncertainty=None)
 
 
 def _physical(stitched: Reconstruction, bundle: Bundle, scan: Scan) -> Reconstruction:

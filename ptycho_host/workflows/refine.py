@@ -19,7 +19,7 @@ from ptycho_host.physics.illumination import illumination
 from ptycho_host.physics.intensity import IntensityScale
 from ptycho_host.plugins import Host
 from ptycho_host.report.progress import SilentProgress
-from ptycho_host.workflows.assembly import Assembly
+from ptycho_host.workflows.assembly import Assembly, refined_from
 from ptycho_host.workflows.scans import load_scan
 
 
@@ -51,7 +51,7 @@ def refined(scan: Scan, refiner: ConfiguredComponent, start: Reconstruction | No
             f"the object to start from has {' x '.join(map(str, first.object.shape))} pixels, scan '{scan.name}' lies "
             f"on {' x '.join(map(str, scan.canvas_shape()))}; start from an object of that scan."
         )
-    result = built(scan, first, progress)
+    result = refined_from(built, scan, first, progress)
     return Assembly(result, predict_seconds=0.0, stitch_seconds=0.0, refine_seconds=perf_counter() - started)
 
 

@@ -143,7 +143,10 @@ def test_a_run_reconstructs_with_its_refiner_unless_told_otherwise(run: Run, sca
     as_trained, plain = run.reconstruct(scan), run.reconstruct(scan, refiner=False)
     np.testing.assert_array_equal(as_trained.object, stored(run.directory.reconstruction, "object")[0])
     assert (len(as_trained.refinement), plain.refinement) == (2, ())
+    # A refined object is no longer what the patches said, so their spread does not tell how sure it is.
+    assert (plain.uncertainty is None, as_trained.uncertainty, as_trained.spread) == (False, None, None)
     by_hand = refine(scan, {"name": "rpie", "epochs": 2}, start=plain)
+    assert (by_hand.uncertainty, by_hand.spread) == (None, None)
     np.testing.assert_array_equal(by_hand.object, as_trained.object)
     assert len(run.reconstruct(scan, refiner="lsq_ml").refinement) == 5
 

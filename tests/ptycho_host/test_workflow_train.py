@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 from ptycho_host import Host, Run, load_scan, reconstruct, simulate, train, write_scan
 from ptycho_host.config import from_table
 from ptycho_host.errors import RunFailedError
+from ptycho_host.metrics.region import covered_pixels
 
 pytest.importorskip("torch")
 
@@ -113,7 +114,7 @@ def test_the_run_directory_is_complete_and_holds_nothing_half_written(run):
     assert files >= {
         "config.toml", "environment.json", "history.jsonl", "bundle/bundle.toml", "bundle/weights.safetensors",
         "reconstruction.h5", "metrics.json", "report.html", "figures/reconstruction.png", "figures/diffraction.png",
-        "figures/training.png",
+        "figures/training.png", "figures/uncertainty.png",
     }  # fmt: skip
     assert [name for name in files if name.startswith("checkpoints/")]
     assert [name for name in files if name.rpartition("/")[2].startswith(".")] == [".lock"]
@@ -168,6 +169,18 @@ def test_the_metrics_have_all_blocks_and_only_finite_numbers(run):
     assert metrics == run.metrics
     # The untrained generator is the back-projection, which explains the patterns of this scan to more than 0.95.
     assert metrics["diffraction"]["correlation"] > 0.95
+
+
+def test_the_uncertainty_stands_beside_the_object(run, scan):
+    with h5py.File(run.path / "reconstruction.h5") as file:
+        amplitude, phase = file["object_amplitude_uncertainty"][:], file["object_phase_uncertainty"][:]
+    assert amplitude.shape == phase.shape == (96, 96)
+    lit = covered_pixels(scan)
+    # Not surer than photons allow, 1e7 of them, and not absurd; at the border a single patch tells of nothing.
+    for values, largest in ((amplitude, 1), (phase, np.pi)):
+        assert np.isfinite(values[lit]).mean() > 0.95
+        assert 5e-4 < np.nanmedian(values[lit]) < largest
+    assert "Standard uncertainty" in (run.path / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_product_has_the_layout_that_ptychodus_opens(run, scan):
