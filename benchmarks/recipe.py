@@ -220,6 +220,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=192, help="of the object")
     parser.add_argument("--width", type=int, default=16, help="of all networks; the reference system's is 32")
     parser.add_argument("--arms", nargs="+", choices=list(arms()), help="recipes, all if not given")
+    parser.add_argument("--name", default="recipe", help="of the results")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--until", type=float, help="seconds after which no run is begun")
@@ -232,9 +233,8 @@ def main() -> None:
     ):
         rows.append({"label": job.arm, "series": arms()[job.arm][0]} | asdict(job) | result)
         rows.sort(key=lambda row: (order.index(row["arm"]), row["seed"]))
-        write_results(
-            "recipe", {"epochs": arguments.epochs, "size": arguments.size, "width": arguments.width, "rows": rows}
-        )
+        shown = ("epochs", "seconds", "size", "width", "device")
+        write_results(arguments.name, {name: getattr(arguments, name) for name in shown} | {"rows": rows})
 
 
 if __name__ == "__main__":
