@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import reliability
 from curves import by_scan, draw, equal_time, worse
 from measuring import RESULTS, mean_and_spread
+from uncertainty import FITTED
 
 Results = dict[str, Any]
 
@@ -534,6 +536,88 @@ def spectral(results: Results) -> str:
     )
 
 
+def uncertainty(results: Results) -> str:
+    rows = reliability.judged(results["rows"])
+    failed = [row["error"] for row in [*results["rows"], *results["networks"]] if "error" in row]
+    figure = reliability.draw(rows, Path(__file__).parent / "figures" / "uncertainty.png")
+    said = []
+    for name, several in (("alone", False), ("ensemble", True)):
+        arm = [row for row in rows if reliability.ensemble(row) == several]
+        if not arm:
+            continue
+        amplitude, phase = results["factors"][name]
+        said.append(
+            f"{'Ensembles' if several else 'Networks alone'}: b = {amplitude:.2f} for amplitude and {phase:.2f} for "
+            "phase by the calibration scans. "
+            + " ".join(
+                _spread_of_ratios(where, [row for row in arm if chosen(row)])
+                for where, chosen in (
+                    ("the classes of the fit", lambda row: row["sample"] == row["trained"] in FITTED),
+                    ("a class that took no part in it", lambda row: row["sample"] == row["trained"] not in FITTED),
+                    ("a class that the network was not trained for", lambda row: row["sample"] != row["trained"]),
+                )
+            )
+        )
+    return (
+        f"Networks of each class of objects and each dose after {results['seconds']:.0f} s of training, at a step of 8 "
+        "px; objects of 256 × 256, patterns of 64 × 64. The uncertainty has one factor b for amplitude and one for "
+        "phase, fitted on scans of other objects (calibration); all figures are from further scans that neither a "
+        "network nor the fit has seen (test). The ratio is root mean square error over root mean square uncertainty: "
+        "1 is due, above it a network is too sure. Of normally distributed errors 0.68 lie within one uncertainty.\n\n"
+        + "\n\n".join(said)
+        + f"\n\n![predicted uncertainty and true error](figures/{figure.name})\n\n"
+        + table(
+            [
+                "trained on",
+                "photons",
+                "object",
+                "step",
+                "networks",
+                *(
+                    f"{quantity} {what}"
+                    for quantity in reliability.QUANTITIES
+                    for what in ("error", "ratio", "within 1")
+                ),
+            ],
+            [
+                [trained, f"{photons:.0e}", sample, f"{step} px", *_reliability_cells(members)]
+                for (trained, photons, sample, step, _), members in sorted(
+                    grouped(
+                        [row | {"several": reliability.ensemble(row)} for row in rows],
+                        *("trained", "photons", "sample", "step", "several"),
+                    ).items()
+                )
+            ],
+        )
+        + (f"\n\nFailed and left out: {'; '.join(failed)}." if failed else "")
+    )
+
+
+def _reliability_cells(rows: list[Results]) -> list[str]:
+    """Who made the objects; error, its ratio to the uncertainty and the part within it, of amplitude and phase."""
+    seeds = {tuple(row["seeds"]) for row in rows}
+    (first, *_) = seeds
+    cells = [f"{len(first)} together" if len(first) > 1 else f"{len(seeds)} alone"]
+    for quantity in reliability.QUANTITIES:
+        members = [row for row in rows if row["quantity"] == quantity]
+        cells += [
+            f"{sum(row['rms_error'] for row in members) / len(members):.4f}",
+            f"{reliability.spread(members)[0]:.2f}",
+            f"{sum(row['within'][0] for row in members) / len(members):.2f}",
+        ]
+    return cells
+
+
+def _spread_of_ratios(where: str, rows: list[Results]) -> str:
+    if not rows:
+        return ""
+    ratios = []
+    for (quantity,), members in sorted(grouped(rows, "quantity").items()):
+        mean, factor = reliability.spread(members)
+        ratios.append(f"{mean:.2f} ×/÷ {factor:.2f} for {quantity}")
+    return f"On {where} the ratio is {' and '.join(ratios)}."
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "demo": ("The demo", demo),
     "siemens_star": ("Measured X-rays", siemens_star),
@@ -546,6 +630,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "xla": ("XLA on CPUs", xla),
     "natural": ("Independent amplitude and phase", natural),
     "unseen": ("Unseen objects, error against time", unseen),
+    "uncertainty": ("Uncertainty, predicted and true", uncertainty),
     "streaming": ("Scans larger than memory", streaming),
     "crash": ("Killed runs", crash),
     "fuzz": ("Damaged and hostile files", fuzz),
