@@ -75,6 +75,7 @@ CHANGES: dict[str, tuple[Table, ...]] = {
     "too bright, bounded head, warm-up": (BRIGHT, BOUNDED, {"train": {"scheduler": "warmup_cosine"}}),
     "too bright, bounded head, norm": (BRIGHT, BOUNDED, {"clip": "norm"}),
     "too bright, bounded head, agc": (BRIGHT, BOUNDED, {"clip": "agc"}),
+    "too bright, bounded head, going back": (BRIGHT, BOUNDED, {"train": {"on_collapse": "restart"}}),
 }
 """What else is changed of the reference's recipe. A bounded head gives the amplitude by a sigmoid, the phase by a
 hyperbolic tangent; `output` is a factor behind the network, which the measurement does not ask for."""
