@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated
 
@@ -14,10 +15,8 @@ from ptycho_contrib_fno.levels import Decoder, Level, descend, downsample
 from ptycho_contrib_fno.options import Width
 from ptycho_host.contracts import PatchShape, RegionInputs
 
-IMAGES = 5
-"""What the network sees besides its memory: object and update, two images each, and the light."""
-STEM = 2
-"""Pixels a side that one feature pixel stands for at the finest level."""
+IMAGES = 7
+"""What the network sees besides its memory: object, update and last change, two images each, and the light."""
 SMALLEST = 1e-6
 """Root mean square of an update, in model units, below which there is nothing to go by."""
 
@@ -45,71 +44,91 @@ class CanvasBlock(nn.Module):
 class CanvasNetwork(nn.Module):
     """A U-Net for canvases of any size: (G, images, H, W) to (G, made, H, W), zero until it is trained."""
 
-    def __init__(self, images: int, made: int, width: int, levels: int) -> None:
+    def __init__(self, images: int, made: int, width: int, levels: int, stem: int) -> None:
         super().__init__()
+        self.stem = stem
         # Sizes are those of the canvas; levels only tell the channels here.
         self.plan = [Level(width * 2**level, 0) for level in range(levels)]
-        self.lifter = nn.Conv2d(images * STEM**2, width, 3, padding=1)
+        self.lifter = nn.Conv2d(images * stem**2, width, 3, padding=1)
         self.encoder = nn.ModuleList(CanvasBlock(level.channels) for level in self.plan[:-1])
         self.down = nn.ModuleList(downsample(fine, coarse) for fine, coarse in pairwise(self.plan))
         self.bottom = nn.Sequential(*(CanvasBlock(self.plan[-1].channels) for _ in range(2)))
         self.decoder = Decoder(self.plan, "transposed")
-        self.head = nn.Conv2d(width, made * STEM**2, 1)
+        self.head = nn.Conv2d(width, made * stem**2, 1)
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
     def forward(self, images: Tensor) -> Tensor:
         """What it makes of the images."""
         height, width = images.shape[-2:]
-        multiple = STEM * 2 ** (len(self.plan) - 1)
+        multiple = self.stem * 2 ** (len(self.plan) - 1)
         padded = F.pad(images, (0, -width % multiple, 0, -height % multiple))
-        features, set_aside = descend(self.lifter(F.pixel_unshuffle(padded, STEM)), self.encoder, self.down)
-        made = F.pixel_shuffle(self.head(self.decoder(self.bottom(features), set_aside)), STEM)
+        features, set_aside = descend(self.lifter(F.pixel_unshuffle(padded, self.stem)), self.encoder, self.down)
+        made = F.pixel_shuffle(self.head(self.decoder(self.bottom(features), set_aside)), self.stem)
         return made[..., :height, :width].float()
 
 
-class UnrolledScan(nn.Module):
-    """O_k+1 = O_k + U_k + s_k l f(O_k, U_k / s_k, l, M_k) and M_k+1 = tanh g(the same), from the back-projections.
+@dataclass(frozen=True, slots=True)
+class State:
+    """Between two iterations: canvas (G, H, W), its last change, the network's memory (G, memory, H, W)."""
 
-    U_k is the parallel projection update of all patterns, s_k its root mean square where light falls, l the light from
-    0 to 1, M_k the memory; f and g are one network, the same in all iterations. What the network adds scales with what
-    the patterns still ask for: it ends where they are explained, and iterations early and late look alike to it.
+    canvas: Tensor
+    change: Tensor
+    memory: Tensor
+    iteration: int = 0
+
+
+class UnrolledScan(nn.Module):
+    """O_k+1 = Y_k + U_k + s_k l f(Y_k, U_k / s_k, D_k / s_k, l, M_k) and M_k+1 = tanh g(the same).
+
+    O_0 is made of back-projections. Y_k = O_k + b_k D_k goes on from the object by its last change D_k = O_k - O_k-1,
+    as Nesterov does: b_k is k/(k + 3), and `momentum` at most. U_k is the parallel projection update of all patterns at Y_k, s_k its root mean
+    square where light falls, l the light from 0 to 1, M_k the memory; f and g are one network, the same in all
+    iterations. What the network adds scales with what the patterns still ask for: it ends where they are explained,
+    and iterations early and late look alike to it.
 
     In training the first iterations, a random number of them, are not remembered, so that the network learns to go on
     from its own results, however many iterations there are.
+
+    Momentum: Nesterov, Soviet Math. Dokl. 27 (1983) 372.
     """
 
-    def __init__(self, network: CanvasNetwork, iterations: int, tracked: int, memory: int) -> None:
+    def __init__(self, network: CanvasNetwork, iterations: int, tracked: int, memory: int, momentum: float) -> None:
         super().__init__()
         self.network = network
         self.iterations = iterations
         self.tracked = min(tracked, iterations)
         self.memory = memory
+        self.momentum = momentum
 
     def forward(self, region: RegionInputs) -> Tensor:
         """(G, H, W) complex64 objects in model units."""
         canvas: Tensor = region.initial
         light = region.light / (region.light + 1)
         memory = torch.zeros(len(canvas), self.memory, *canvas.shape[1:], device=canvas.device)
+        state = State(canvas, torch.zeros_like(canvas), memory)
         tracked = self.iterations
         if self.training:
             tracked = self.tracked
             with torch.no_grad():
                 for _ in range(int(torch.randint(self.iterations - tracked + 1, ()))):
-                    canvas, memory = self._step(region, canvas, light, memory)
+                    state = self._after(state, region, light)
         for _ in range(tracked):
-            canvas, memory = self._step(region, canvas, light, memory)
-        return canvas
+            state = self._after(state, region, light)
+        return state.canvas
 
-    def _step(self, region: RegionInputs, canvas: Tensor, light: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+    def _after(self, state: State, region: RegionInputs, light: Tensor) -> State:
+        """One iteration."""
+        carried = min(state.iteration / (state.iteration + 3), self.momentum)
+        canvas = state.canvas + carried * state.change
         update = region.update(canvas)
         energy = (light * update.abs().square()).sum(dim=(-2, -1)) / light.sum(dim=(-2, -1))
         size = energy.sqrt().clamp_min(SMALLEST)[:, None, None]
-        scaled = update / size
-        images = torch.stack([canvas.real, canvas.imag, scaled.real, scaled.imag, light], dim=1)
-        made = self.network(torch.cat([images, memory], dim=1))
-        correction = torch.complex(made[:, 0], made[:, 1])
-        return canvas + update + size * light * correction, torch.tanh(made[:, 2:])
+        pairs = (canvas, update / size, state.change / size)
+        images = torch.stack([part for pair in pairs for part in (pair.real, pair.imag)] + [light], dim=1)
+        made = self.network(torch.cat([images, state.memory], dim=1))
+        canvas = canvas + update + size * light * torch.complex(made[:, 0], made[:, 1])
+        return State(canvas, canvas - state.canvas, torch.tanh(made[:, 2:]), state.iteration + 1)
 
 
 def build(
@@ -122,6 +141,13 @@ def build(
     width: Width = 32,
     levels: Annotated[int, Field(ge=1, le=6, description="Sizes of the features, each half of the one before.")] = 3,
     memory: Annotated[int, Field(ge=0, description="Images that the network hands on to its next iteration.")] = 2,
+    stem: Annotated[
+        int, Field(ge=1, le=8, description="Pixels a side that one feature pixel stands for at the finest level.")
+    ] = 4,
+    momentum: Annotated[
+        float, Field(ge=0, lt=1, description="Largest part of its last change that the object goes on by.")
+    ] = 0.8,
 ) -> nn.Module:
     """The network that untrained makes plain parallel projections; patterns and canvases may have any size."""
-    return UnrolledScan(CanvasNetwork(IMAGES + memory, 2 + memory, width, levels), iterations, tracked, memory)
+    network = CanvasNetwork(IMAGES + memory, 2 + memory, width, levels, stem)
+    return UnrolledScan(network, iterations, tracked, memory, momentum)

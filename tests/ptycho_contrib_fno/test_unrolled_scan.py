@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ptycho_contrib_fno.unrolled_scan import build
 from ptycho_host.contracts import PatchShape
 
-SMALL: dict[str, Any] = {"width": 6, "levels": 2, "iterations": 5, "tracked": 2}
+SMALL: dict[str, Any] = {"width": 6, "levels": 2, "iterations": 5, "tracked": 2, "stem": 2, "momentum": 0.0}
 
 
 @dataclass
@@ -53,6 +53,15 @@ def test_untrained_it_makes_plain_projections() -> None:
     seen = region()
     found = build(PatchShape(16), **SMALL).eval()(seen)
     torch.testing.assert_close(found, seen.object + (seen.initial - seen.object) * 0.5**5)
+
+
+def test_untrained_it_goes_on_by_a_part_of_its_last_change() -> None:
+    seen = region()
+    found = build(PatchShape(16), **{**SMALL, "momentum": 0.55}).eval()(seen)
+    left, before = 1.0, 1.0
+    for carried in (0, 1 / 4, 2 / 5, 1 / 2, 0.55):
+        left, before = 0.5 * (left + carried * (left - before)), left
+    torch.testing.assert_close(found, seen.object + (seen.initial - seen.object) * left)
 
 
 def test_where_no_light_falls_nothing_is_added_but_what_is_asked_for() -> None:
