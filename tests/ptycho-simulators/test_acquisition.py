@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ptycho_host.contracts import SimulationRequest
 from ptycho_host.errors import InputError
+from ptycho_host.metrics.diffraction import predicted_amplitudes
 from ptycho_simulators import lines, random_field
-from ptycho_simulators.probes import DISC, make_probe
+from ptycho_simulators.probes import DISC, ProbeShape, coherent_modes, make_probe
 from ptycho_simulators.scan_patterns import ScanPattern
 
 NOTHING_IMPOSED = SimulationRequest()
@@ -124,3 +127,31 @@ def test_metadata_are_plain_values_that_name_the_simulator():
 def test_an_object_smaller_than_the_probe_is_refused():
     with pytest.raises(InputError, match=r"simulator\.size"):
         simulate(size=30)
+
+
+def test_the_intensities_of_two_modes_add():
+    options = {"photons": 1e12, "probe": ProbeShape(second_mode=0.3)}
+    scan, coherent = simulate(**options), simulate(photons=1e12)
+    np.testing.assert_array_equal(scan.truth, coherent.truth)
+    modes = coherent_modes(scan.probe, 0.3)
+    expected = np.sqrt(
+        sum(
+            np.square(predicted_amplitudes(scan.truth, replace(scan, probe=mode), np.arange(scan.count)))
+            for mode in modes
+        )
+    )
+    # Counting noise of an amplitude has standard deviation 1/2; single precision is 1e-6 of the largest.
+    assert np.abs(scan.amplitudes - expected).max() < 3.5 + 4e-6 * expected.max()
+    assert scan.metadata["options"]["probe"]["second_mode"] == 0.3
+    mean_counts = np.mean(np.sum(scan.amplitudes.astype(np.float64) ** 2, axis=(1, 2)))
+    assert mean_counts == pytest.approx(1e12, rel=1e-4)
+
+
+def test_a_second_mode_is_orthogonal_and_takes_its_part_of_the_light():
+    probe = make_probe(DISC, 32)
+    first, second = coherent_modes(probe, 0.25)
+    light = np.sum(np.abs(probe) ** 2)
+    assert np.sum(np.abs(first) ** 2) == pytest.approx(0.75 * light, rel=1e-5)
+    assert np.sum(np.abs(second) ** 2) == pytest.approx(0.25 * light, rel=1e-5)
+    assert abs(np.vdot(first, second)) < 1e-5 * light
+    np.testing.assert_array_equal(coherent_modes(probe, 0.0), probe[None])
