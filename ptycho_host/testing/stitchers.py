@@ -28,6 +28,10 @@ SINGLE = 1e-4
 INTERPOLATED = 0.04
 """The same for patches between whole pixels, of an object that is smooth over three: cubic interpolation, twice."""
 
+ALONG, ACROSS = 0.05, 0.1
+"""Errors of patches along and across the phasor of an object whose modulus is about one."""
+SEVERAL = 3.0
+"""With so many patches on each pixel their spread is known to a few percent over the object."""
 WELL_COVERED = 0.1
 """Where less of the largest weight adds up, at the edge of the scan, interpolated weights are hardly defined."""
 
@@ -160,6 +164,34 @@ class StitcherConformance(OptionConformance):
             component,
             "has an object where no patch contributed; leave it zero there",
         )
+
+    def test_spread_is_that_of_the_patches(self, component: ConfiguredComponent) -> None:
+        """Where it is told: (H, W) float32, none of true patches, and that of errors which patches differ by."""
+        true, rng = Jigsaw.of(), np.random.default_rng(5)
+        phasors = np.exp(1j * np.angle(true.patches))
+        errors = (rng.normal(0, ALONG, phasors.shape) + 1j * rng.normal(0, ACROSS, phasors.shape)) * phasors
+        none = self._stitch(component, true).spread
+        if none is None:
+            return
+        spread = self._stitch(component, replace(true, patches=(true.patches + errors).astype(np.complex64))).spread
+        self.require(spread is not None, component, "tells a spread of some patches and not of others")
+        assert spread is not None
+        for name, due in (("along", ALONG), ("across", ACROSS)):
+            found, nothing = getattr(spread, name), getattr(none, name)
+            self.require(
+                found.shape == true.whole.shape and found.dtype == np.float32,
+                component,
+                f"tells a spread of {found.shape} {found.dtype} for an object {true.whole.shape}; float32 is due",
+            )
+            told = np.isfinite(found) & (spread.patches > SEVERAL)
+            typical = float(np.sqrt(np.mean(found[told] ** 2))) if told.any() else 0.0
+            self.require(
+                0.7 * due < typical < 1.4 * due,
+                component,
+                f"finds a spread {name} of {typical:.3g} where patches err by {due:g}; it is that of one patch",
+            )
+            most = float(nothing[np.isfinite(nothing)].max(initial=0))
+            self.require(most < 0.1 * due, component, f"finds a spread {name} of {most:.3g} of patches that agree")
 
     def test_patches_may_reach_beyond_the_canvas(self, component: ConfiguredComponent) -> None:
         """Positions half outside the object lose what is outside, and nothing else; or they are refused."""

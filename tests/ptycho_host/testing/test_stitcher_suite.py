@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ptycho_host.contracts import Canvas, PatchBatch, Reconstruction
+from ptycho_host.contracts import Canvas, PatchBatch, PatchSpread, Reconstruction
 from ptycho_host.errors import InputError
 from ptycho_host.physics.patches import place_patches
 from ptycho_host.testing import StitcherConformance
@@ -181,8 +181,35 @@ class NeverEnds(Sound):
         return True
 
 
+class TellsSpread(Sound):
+    """As if patches erred along the phasor as much as across it."""
+
+    def begin(self, canvas: Canvas, probe: Any) -> None:
+        super().begin(canvas, probe)
+        self.squares, self.counts = np.zeros_like(self.weights), np.zeros_like(self.weights)
+
+    def add(self, batch: PatchBatch) -> None:
+        super().add(batch)
+        place_patches(self.squares, self.weight * np.abs(batch.patches) ** 2, batch.positions)
+        place_patches(self.counts, np.broadcast_to(self.weight > 0.1, batch.patches.shape) * 1.0, batch.positions)
+
+    def finish(self) -> Reconstruction:
+        result = super().finish()
+        mean = np.divide(self.squares, self.weights, out=np.zeros_like(self.squares), where=self.weights > 1e-2)
+        deviation = np.sqrt(np.maximum(mean - np.abs(result.object) ** 2, 0) / 2)
+        return replace(result, spread=PatchSpread(deviation, deviation, self.counts))
+
+
+class TellsDoublePrecision(TellsSpread):
+    def finish(self) -> Reconstruction:
+        result = super().finish()
+        assert result.spread is not None
+        return replace(result, spread=replace(result.spread, along=result.spread.along.astype(float)))
+
+
 TRUE = "test_true_patches_make_the_true_object"
 COVERAGE = "test_coverage_says_where_the_object_is"
+SPREAD = "test_spread_is_that_of_the_patches"
 BEYOND = "test_patches_may_reach_beyond_the_canvas"
 DEFECTS: list[tuple[type, str, str]] = [
     (RoundsPositions, TRUE, r"is off by .* and lie between pixels"),
@@ -200,6 +227,8 @@ DEFECTS: list[tuple[type, str, str]] = [
     (OtherCanvas, COVERAGE, r"makes an object \(64, 54\)"),
     (CountsCoverage, COVERAGE, r"has a coverage from 0 to 17"),
     (FillsWithOnes, COVERAGE, r"has an object where no patch contributed"),
+    (TellsSpread, SPREAD, r"finds a spread along of 0\.0[78]\d* where patches err by 0\.05"),
+    (TellsDoublePrecision, SPREAD, r"tells a spread of \(45, 45\) float64"),
     (FailsBeyondTheEdge, BEYOND, r"fails to stitch 100 patches in batches of 16: IndexError"),
     (WrapsAround, BEYOND, r"when patches reach beyond the canvas"),
     (DividesByMean, "test_dark_and_lonely_patches", r"not finite of patches of zero"),
