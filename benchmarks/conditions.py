@@ -249,17 +249,15 @@ def floor(job: Job, true: Scan) -> float | None:
 
 
 def jobs_of(arguments: argparse.Namespace) -> list[Job]:
-    """Seed after seed, so that what is left out when time is short are seeds, not conditions."""
-    jobs = []
-    for number, seed in enumerate(arguments.seeds):
-        for sample in arguments.samples:
-            if sample != arguments.samples[0] and number >= arguments.other_seeds:
-                continue
-            values = [(USUAL, 0.0)]
-            values += [(name, value) for name in arguments.conditions for value in CONDITIONS[name].values]
-            how = (seed, arguments.seconds, arguments.epochs, arguments.longest, arguments.device)
-            jobs += [Job(sample, name, value, *how) for name, value in values]
-    return jobs
+    """Seed after seed of one sample after the other: what is left out when time is short are whole seeds at the end."""
+    values = [(USUAL, 0.0), *((name, value) for name in arguments.conditions for value in CONDITIONS[name].values)]
+    how = (arguments.seconds, arguments.epochs, arguments.longest, arguments.device)
+    return [
+        Job(sample, name, value, seed, *how)
+        for sample in arguments.samples
+        for seed in (arguments.seeds if sample == arguments.samples[0] else arguments.seeds[: arguments.other_seeds])
+        for name, value in values
+    ]
 
 
 def main() -> None:
@@ -270,11 +268,11 @@ def main() -> None:
     parser.add_argument("--other-seeds", type=int, default=1, help="how many of them for the other sample")
     parser.add_argument("--seconds", type=float, default=30, help="training of each network")
     parser.add_argument("--epochs", type=int, default=10, help="of the refiner after the network")
-    parser.add_argument("--longest", type=int, default=60, help="epochs of the refiner by itself")
+    parser.add_argument("--longest", type=int, default=40, help="epochs of the refiner by itself")
     parser.add_argument("--device", default="cpu", help="to train on; all else is done on the CPU")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--jobs-a-process", type=int, help="as many as come unless given")
-    parser.add_argument("--limit", type=float, help="seconds after which no further scan is begun")
+    parser.add_argument("--until", type=float, help="seconds after which no further scan is begun")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     content = {
@@ -292,7 +290,7 @@ def main() -> None:
         jobs_of(arguments),
         arguments.workers,
         jobs_a_process=arguments.jobs_a_process,
-        seconds=arguments.limit,
+        seconds=arguments.until,
     )
     for job, result in done:
         rows.append(job.named() | result)
