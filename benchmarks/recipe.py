@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from measuring import as_they_come, write_results
+from numpy.lib.stride_tricks import sliding_window_view
+from skimage.metrics import structural_similarity
 
 from ptycho_host import Host, Run, Scan, hookimpl, simulate, train
 from ptycho_host.components import Generator
@@ -206,6 +208,18 @@ def predictions(run: Run, scan: Scan) -> dict[str, float]:
     }
 
 
+def constant() -> dict[str, float]:
+    """How good a constant of the right level is as the amplitude of one of the reference's objects, in its unit."""
+    settings = {"size": 392, "amplitude_floor": 0.0, "phase": False, "scan": {"step": 4}}
+    scan = simulate("lines", settings)
+    assert scan.truth is not None
+    amplitude = np.abs(scan.truth)
+    amplitude /= sliding_window_view(amplitude, (64, 64))[::4, ::4].max(axis=(-2, -1)).mean()
+    level, contrast = float(amplitude.mean()), float(np.ptp(amplitude))
+    ssim = structural_similarity(amplitude, np.full_like(amplitude, level), data_range=contrast)
+    return {"ssim": float(ssim), "mae": float(np.abs(amplitude - level).mean()), "level": level}
+
+
 def jobs_of(arguments: argparse.Namespace) -> Iterator[Job]:
     """Seed after seed, so that what is cut short has as many of all recipes."""
     for seed in range(arguments.seeds):
@@ -228,14 +242,15 @@ def main() -> None:
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     jobs_a_process = 1 if arguments.device == "cpu" else None
-    order = list(arms())
+    order, flat = list(arms()), constant()
     for job, result in as_they_come(
         one, jobs_of(arguments), arguments.workers, jobs_a_process=jobs_a_process, seconds=arguments.until
     ):
         rows.append({"label": job.arm, "series": arms()[job.arm][0]} | asdict(job) | result)
         rows.sort(key=lambda row: (order.index(row["arm"]), row["seed"]))
         shown = ("epochs", "seconds", "size", "width", "device")
-        write_results(arguments.name, {name: getattr(arguments, name) for name in shown} | {"rows": rows})
+        content = {name: getattr(arguments, name) for name in shown} | {"constant": flat, "rows": rows}
+        write_results(arguments.name, content)
 
 
 if __name__ == "__main__":
