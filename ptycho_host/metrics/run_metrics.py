@@ -11,6 +11,7 @@ from ptycho_host.metrics.diffraction import DiffractionAgreement
 from ptycho_host.metrics.memory import UNKNOWN_PEAK
 from ptycho_host.metrics.object_metrics import ObjectMetrics
 from ptycho_host.metrics.region import Region
+from ptycho_host.metrics.uncertainty import UncertaintyFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class RunMetrics:
 
     region: where the object was judged. object: against the truth. diffraction: against the measurement.
     held_out: single-pattern predictions of patterns kept out of training. refinement: where the refiner tells of it.
+    uncertainty: where the object has one.
     """
 
     region: Region | None = None
@@ -75,6 +77,7 @@ class RunMetrics:
     training: TrainingFigures | None = None
     reconstruction: ReconstructionFigures | None = None
     refinement: RefinementFigures | None = None
+    uncertainty: UncertaintyFigures | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, every number finite: what is not a number is null with a reason beside it."""
@@ -86,6 +89,8 @@ class RunMetrics:
         for name, agreement in (("diffraction", self.diffraction), ("held_out", self.held_out)):
             if agreement is not None:
                 blocks[name] = agreement.as_json()
+        if self.uncertainty is not None:
+            blocks["uncertainty"] = self.uncertainty.as_json()
         if self.training is not None:
             blocks["training"] = self.training.as_json()
         if self.reconstruction is not None:

@@ -7,7 +7,7 @@ formulas have factors that were found on simulated scans, where the error is kno
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from ptycho_host.contracts import PatchSpread, Uncertainty
 from ptycho_host.data.scan import Scan
 from ptycho_host.metrics.alignment import Alignment, Complex
 from ptycho_host.metrics.object_metrics import wrapped_difference
-from ptycho_host.metrics.region import Mask
+from ptycho_host.metrics.region import Mask, Region
 from ptycho_host.physics.illumination import illumination, probe_diameter
 
 Map = NDArray[np.floating[Any]]
@@ -132,6 +132,41 @@ class Reliability:
     predicted: NDArray[np.float64]
     found: NDArray[np.float64]
     within: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class UncertaintyFigures:
+    """The uncertainty of a typical pixel, amplitude in the units of the object and phase in radians.
+
+    amplitude_within, phase_within: part of the pixels whose true error is at most their uncertainty, of which 0.68 is
+    due; None without a truth.
+    """
+
+    amplitude: float
+    phase: float
+    amplitude_within: float | None = None
+    phase_within: float | None = None
+
+    @classmethod
+    def of(
+        cls, uncertainty: Uncertainty, region: Region, covered: Mask, errors: tuple[Map, Map] | None = None
+    ) -> UncertaintyFigures | None:
+        """Medians over covered pixels (H, W) of the region, and parts of its errors (H, W); None if none is known."""
+        known = covered & np.isfinite(uncertainty.amplitude) & np.isfinite(uncertainty.phase)
+        counted = np.zeros_like(known)
+        counted[region.slices] = known[region.slices]
+        if not counted.any():
+            return None
+        maps = [values[counted] for values in (uncertainty.amplitude, uncertainty.phase)]
+        amplitude, phase = (float(np.median(values)) for values in maps)
+        if errors is None:
+            return cls(amplitude, phase)
+        within = (float(np.mean(np.abs(error[counted]) <= due)) for error, due in zip(errors, maps, strict=True))
+        return cls(amplitude, phase, *within)
+
+    def as_json(self) -> dict[str, float]:
+        """The figures that are known, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def true_errors(alignment: Alignment, truth: Complex, counted: Mask) -> tuple[Map, Map]:

@@ -14,6 +14,7 @@ from ptycho_host.metrics.diffraction import DiffractionAgreement, diffraction_ag
 from ptycho_host.metrics.object_metrics import object_metrics
 from ptycho_host.metrics.region import Region, covered_pixels, covered_region
 from ptycho_host.metrics.run_metrics import ReconstructionFigures, RefinementFigures, RunMetrics, TrainingFigures
+from ptycho_host.metrics.uncertainty import Map, UncertaintyFigures, true_errors
 from ptycho_host.workflows.assembly import Assembly
 
 
@@ -21,12 +22,14 @@ from ptycho_host.workflows.assembly import Assembly
 class Evaluation:
     """The figures of merit and where on the object they hold.
 
-    covered: (H, W) bool, the well-lit pixels of the canvas.
+    covered: (H, W) bool, the well-lit pixels of the canvas. errors: (H, W) each, of amplitude and phase (radians), NaN
+    elsewhere; None without a truth.
     """
 
     metrics: RunMetrics
     region: Region
     covered: NDArray[np.bool_]
+    errors: tuple[Map, Map] | None = None
 
 
 def evaluate(
@@ -41,6 +44,10 @@ def evaluate(
     covered = covered_pixels(scan, obj.shape)
     region = covered_region(covered)
     against_truth = object_metrics(obj, scan.truth, region, covered=covered) if scan.truth is not None else None
+    errors = None
+    if against_truth is not None and scan.truth is not None:
+        errors = true_errors(against_truth.alignment, scan.truth, covered)
+    uncertainty = made.uncertainty
     metrics = RunMetrics(
         region=region,
         object=against_truth,
@@ -51,8 +58,9 @@ def evaluate(
             patterns_per_second=scan.count / assembly.seconds, seconds=assembly.seconds
         ),
         refinement=RefinementFigures(assembly.refine_seconds, refinement) if refinement else None,
+        uncertainty=None if uncertainty is None else UncertaintyFigures.of(uncertainty, region, covered, errors),
     )
-    return Evaluation(metrics, region, covered)
+    return Evaluation(metrics, region, covered, errors)
 
 
 def as_refined(scan: Scan, reconstruction: Reconstruction) -> Scan:

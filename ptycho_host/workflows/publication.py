@@ -9,7 +9,6 @@ from ptycho_host.config import RunConfig
 from ptycho_host.contracts import Reconstruction, Uncertainty
 from ptycho_host.data.scan import Scan
 from ptycho_host.metrics.diffraction import predicted_amplitudes
-from ptycho_host.metrics.uncertainty import true_errors
 from ptycho_host.records import EpochReport
 from ptycho_host.report.figures import (
     DiffractionExample,
@@ -101,10 +100,7 @@ def _pixel_m(scan: Scan) -> float | None:
 
 
 def _uncertainty(uncertainty: Uncertainty, evaluation: Evaluation, scan: Scan) -> bytes:
-    errors, against_truth = None, evaluation.metrics.object
-    if against_truth is not None and scan.truth is not None:
-        errors = true_errors(against_truth.alignment, scan.truth, evaluation.covered)
-    return png(uncertainty_figure(uncertainty, evaluation.region, errors=errors, pixel_m=_pixel_m(scan)))
+    return png(uncertainty_figure(uncertainty, evaluation.region, errors=evaluation.errors, pixel_m=_pixel_m(scan)))
 
 
 def _examples(reconstruction: Reconstruction, evaluation: Evaluation, scan: Scan) -> list[DiffractionExample]:

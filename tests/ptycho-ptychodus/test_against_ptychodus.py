@@ -8,10 +8,12 @@ import h5py
 import numpy as np
 import pytest
 
+from ptycho_host.contracts import Reconstruction, Uncertainty
 from ptycho_host.data.embedded import siemens_star
 from ptycho_host.data.formats.cxi import CxiReader, CxiWriter
 from ptycho_host.data.scan import ExperimentGeometry
 from ptycho_host.metrics.diffraction import diffraction_agreement
+from ptycho_host.runs.product import write_product
 from ptycho_ptychodus.export import ExportReader
 from ptycho_ptychodus.training import TrainingReader, TrainingWriter
 from ptycho_ptychodus.workspace import WorkspaceReader, WorkspaceWriter
@@ -30,6 +32,7 @@ diffraction, product = load_diffraction_data(here / "diffraction.h5"), load_prod
 out.mkdir()
 save_diffraction_data(out / "diffraction.h5", diffraction)
 save_product(out / "product.h5", product)
+save_product(out / "uncertain.h5", load_product(here / "uncertain.h5"))
 given = ReconstructInput(diffraction._patterns, diffraction._bad_pixels, product)
 save_training_data(out / "training.h5", given, inpaint_bad_pixels=False)
 save_ptychopinn_training_data(out / "export.npz", given, inpaint_bad_pixels=False)
@@ -67,6 +70,10 @@ def folders(ptychodus, scan, tmp_path_factory):
     WorkspaceWriter().write(scan, ours)
     TrainingWriter().write(scan, ours / "training.h5")
     CxiWriter().write(scan, ours / "scan.cxi")
+    coverage = np.ones(scan.reference.shape, np.float32)
+    uncertainty = Uncertainty(0.01 * coverage, np.full_like(coverage, np.nan))
+    reconstruction = Reconstruction(scan.reference, coverage, uncertainty=uncertainty)
+    write_product(ours / "uncertain.h5", reconstruction, scan, [])
     theirs = ours.with_name("theirs")
     done = ptychodus.run("python", "-c", REWRITE, ours, theirs, home=ours.parent)
     assert done.returncode == 0, done.stderr
@@ -102,14 +109,15 @@ def test_stage_indexes_and_photon_counts_come_back(scan, folders):
         np.testing.assert_array_equal(again.per_pattern[name], values)
 
 
-def test_ptychodus_writes_the_same_bytes_of_a_product(folders):
-    with h5py.File(folders[0] / "product.h5") as ours, h5py.File(folders[1] / "product.h5") as theirs:
+@pytest.mark.parametrize("name", ["product.h5", "uncertain.h5"])
+def test_ptychodus_writes_the_same_bytes_of_a_product(folders, name):
+    with h5py.File(folders[0] / name) as ours, h5py.File(folders[1] / name) as theirs:
         shared = [name for name in theirs if name in ours]
         assert {"object", "probe", "probe_position_x_m", "probe_photon_counts"} <= set(shared)
-        for name in shared:
-            assert (theirs[name].dtype, theirs[name].shape) == (ours[name].dtype, ours[name].shape), name
-            assert theirs[name][()].tobytes() == ours[name][()].tobytes(), name
-            assert dict(theirs[name].attrs) == dict(ours[name].attrs), name
+        for item in shared:
+            assert (theirs[item].dtype, theirs[item].shape) == (ours[item].dtype, ours[item].shape), item
+            assert theirs[item][()].tobytes() == ours[item][()].tobytes(), item
+            assert dict(theirs[item].attrs) == dict(ours[item].attrs), item
         assert {key: theirs.attrs[key] for key in ours.attrs} == dict(ours.attrs)
 
 

@@ -166,6 +166,7 @@ def test_the_metrics_have_all_blocks_and_only_finite_numbers(run):
     assert metrics["training"]["epochs"] == 2
     assert metrics["training"]["collapsed"] is False
     assert metrics["reconstruction"].keys() == {"patterns_per_second", "seconds"}
+    assert metrics["uncertainty"].keys() == {"amplitude", "phase", "amplitude_within", "phase_within"}
     assert metrics == run.metrics
     # The untrained generator is the back-projection, which explains the patterns of this scan to more than 0.95.
     assert metrics["diffraction"]["correlation"] > 0.95

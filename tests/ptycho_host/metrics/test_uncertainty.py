@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ptycho_host.contracts import PatchSpread
+from ptycho_host.contracts import PatchSpread, Uncertainty
 from ptycho_host.metrics.alignment import align
 from ptycho_host.metrics.region import Region
 from ptycho_host.metrics.uncertainty import (
     NO_PHASE,
+    UncertaintyFigures,
     ensemble_uncertainty,
     photon_noise,
     reliability,
@@ -133,3 +134,23 @@ def test_true_errors_are_in_the_units_of_the_object_and_only_where_counted() -> 
     assert np.isnan(amplitude[0]).all()
     assert np.isnan(phase[0]).all()
     assert np.abs(amplitude[1:, :19]).max() < 1e-3
+
+
+def test_the_figures_are_medians_of_the_covered_pixels_of_the_region() -> None:
+    amplitude, phase = everywhere(0.1), everywhere(0.2)
+    amplitude[:10], phase[5, 5] = 99, np.nan
+    amplitude[20, 20:30] = 0.3
+    covered = np.ones(SHAPE, bool)
+    covered[:, :4] = False
+    region = Region((10, 40), (2, 42))
+    maps = Uncertainty(amplitude, phase)
+    assert UncertaintyFigures.of(maps, region, covered) == UncertaintyFigures(pytest.approx(0.1), pytest.approx(0.2))
+    errors = (everywhere(0.2), everywhere(-0.19))
+    found = UncertaintyFigures.of(maps, region, covered, errors)
+    assert found is not None
+    # Ten pixels of 30 x 38 are so unsure that the error is within.
+    assert found.amplitude_within == pytest.approx(10 / (30 * 38))
+    assert found.phase_within == 1
+    assert found.as_json().keys() == {"amplitude", "phase", "amplitude_within", "phase_within"}
+    assert UncertaintyFigures(0.1, 0.2).as_json() == {"amplitude": 0.1, "phase": 0.2}
+    assert UncertaintyFigures.of(Uncertainty(everywhere(np.nan), phase), region, covered) is None
