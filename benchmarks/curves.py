@@ -99,8 +99,10 @@ def worse(entry: Row, names: Iterable[str]) -> bool:
     return any((entry["ratios"].get(name) or 0) > TIE for name in names)
 
 
-def draw(rows: Iterable[Row], sample: str, folder: Path) -> Path:
-    """Write `unseen-<sample>.png`: an error a row, a step a column, a curve a method; the spread of seeds shaded."""
+def draw(rows: Iterable[Row], sample: str, path: Path) -> Path:
+    """Write the figure of a sample: an error a row, a step a column, a curve a method; thin ones are single seeds."""
+    from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
+
     from ptycho_host.report.style import LABEL, SERIES, draw_curves_axes, new_figure, png
 
     scans = {step: curves for (name, step), curves in by_scan(rows).items() if name == sample}
@@ -122,12 +124,14 @@ def draw(rows: Iterable[Row], sample: str, folder: Path) -> Path:
                     if name:
                         axes.plot(seconds[:1], values[:1], "o", color="white", markersize=7, markeredgecolor=colour)
             axes.set(xscale="log", yscale="log")
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_formatter(LogFormatterSciNotation())
+                axis.set_minor_formatter(NullFormatter())
             draw_curves_axes(axes, f"step {step} px" if line == 0 else "", "seconds" if line else "", "")
             if column == 0:
                 axes.set_ylabel(title, fontsize=LABEL)
     grid[0][0].legend(fontsize=LABEL - 1, frameon=False)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"unseen-{sample}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(png(figure, dpi=110))
     return path
 

@@ -15,6 +15,7 @@ SCRIPTS = (
     "refine.py",
     "lift.py",
     "natural.py",
+    "unseen.py",
     "collapse.py",
     "throughput.py",
     "spectral.py",

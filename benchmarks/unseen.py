@@ -212,7 +212,7 @@ def jobs_of(arguments: argparse.Namespace) -> list[Job]:
                 for name in chosen
             ]
             # A measured scan is the same under every seed, and so are photographs.
-            if seed == arguments.seeds[0] or sample in ("lines", "cells"):
+            if arguments.alone and (seed == arguments.seeds[0] or sample in ("lines", "cells")):
                 alone += [Job(steps=steps, epochs=tuple(arguments.alone), **common) for steps in each]
     return [*sorted(networks, key=lambda job: job.steps), *sorted(alone, key=lambda job: job.steps)]
 
@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("--shown", type=int, help="patterns shown in training; the default unless given")
     parser.add_argument("--seconds", type=float, help="limit of each training; none unless given")
     parser.add_argument("--epochs", type=int, nargs="+", default=[1, 2, 5, 10, 20], help="after a network")
-    parser.add_argument("--alone", type=int, nargs="+", default=[1, 2, 5, 10, 20, 50], help="without one")
+    parser.add_argument("--alone", type=int, nargs="*", default=[1, 2, 5, 10, 20, 50], help="without one")
     parser.add_argument("--data", type=Path, help="measured scan; the embedded one unless given")
     parser.add_argument("--device", default="cpu", help="to train on; all times of reconstruction are the CPU's")
     parser.add_argument("--workers", type=int, default=1)
@@ -236,6 +236,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     content = {
+        "name": arguments.name,
         "size": SIZE,
         "refiner": REFINER,
         "shown": arguments.shown,
