@@ -82,10 +82,10 @@ class UnrolledScan(nn.Module):
     """O_k+1 = Y_k + U_k + s_k l f(Y_k, U_k / s_k, D_k / s_k, l, M_k) and M_k+1 = tanh g(the same).
 
     O_0 is made of back-projections. Y_k = O_k + b_k D_k goes on from the object by its last change D_k = O_k - O_k-1,
-    as Nesterov does: b_k is k/(k + 3), and `momentum` at most. U_k is the parallel projection update of all patterns at Y_k, s_k its root mean
-    square where light falls, l the light from 0 to 1, M_k the memory; f and g are one network, the same in all
-    iterations. What the network adds scales with what the patterns still ask for: it ends where they are explained,
-    and iterations early and late look alike to it.
+    as Nesterov does: b_k is k/(k + 3), and `momentum` at most. U_k is the parallel projection update of all patterns
+    at Y_k, s_k its root mean square where light falls, l the light from 0 to 1, M_k the memory; f and g are one
+    network, the same in all iterations. What the network adds scales with what the patterns still ask for: it ends
+    where they are explained, and iterations early and late look alike to it.
 
     In training the first iterations, a random number of them, are not remembered, so that the network learns to go on
     from its own results, however many iterations there are.

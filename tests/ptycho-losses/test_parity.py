@@ -30,6 +30,7 @@ CHOICES: list[tuple[str, dict[str, Any]]] = [
     ("tv", {}),
     ("tv", {"differences": "anisotropic"}),
     ("object_mae", {}),
+    ("object_mae", {"constant_phase": "group"}),
     ("amplitude_phase", {}),
     ("amplitude_phase", {"phase_weight": 0.3}),
 ]

@@ -39,6 +39,19 @@ def test_a_constant_phase_of_each_patch_costs_nothing(loss):
     assert loss(prediction(TRUTH * torch.exp(1j * phases)), target()).item() < 1e-14
 
 
+def test_patches_of_a_group_may_have_to_agree_in_phase():
+    common = torch.exp(torch.tensor([0.4j, -2.0j, 3.0j])).reshape(3, 1, 1, 1)
+    apart = torch.exp(torch.tensor([0.3j, -0.3j])).reshape(1, 2, 1, 1)
+    truth = torch.ones(SHAPE, dtype=torch.complex128)
+    for loss, due in (
+        (object_mae(constant_phase="group"), abs(1 - torch.exp(torch.tensor(0.3j)))),
+        (amplitude_phase(constant_phase="group"), 0.3),
+    ):
+        assert loss(prediction(TRUTH * common), target()).item() < 1e-14
+        # Half of the group leads by 0.3 rad and half lags, so the best constant phase of all is zero.
+        assert loss(prediction(truth * apart), target(truth)).item() == pytest.approx(float(due), rel=1e-6)
+
+
 def test_object_mae_is_the_weighted_modulus_after_alignment():
     patches = TRUTH * torch.exp(torch.tensor(0.9j)) + 0.1 * random_complex(*SHAPE, seed=2)
     value = object_mae()(prediction(patches), target()).item()

@@ -49,3 +49,12 @@ PhaseWeight: TypeAlias = Annotated[
     Field(ge=0, allow_inf_nan=False, description="Weight of the phase error in radians against the modulus error."),
 ]  # fmt: skip
 PHASE_WEIGHT: Final = 1.0
+
+ConstantPhase: TypeAlias = Annotated[
+    Literal["patch", "group"],
+    Field(
+        description="What has a constant phase of its own: each patch, or all patches that the network sees at once "
+        "(a region, for networks of whole scans), so that their phases must agree."
+    ),
+]
+CONSTANT_PHASE: Final = "patch"

@@ -1,7 +1,8 @@
 """Losses against the true object, for scans whose truth is known.
 
 A pattern says nothing about a constant phase of the object, so each patch is compared after the best constant
-phase has been taken out.
+phase has been taken out. Overlapping patches of one canvas have their phases in common: one constant for all of them
+shows what is wrong with waves longer than a patch.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import torch
 
 from ptycho_host.contracts import ForwardResult, LossFunction, Measurement
 from ptycho_losses.checks import require_same_shape, true_patches
-from ptycho_losses.options import PHASE_WEIGHT, PhaseWeight
+from ptycho_losses.options import CONSTANT_PHASE, PHASE_WEIGHT, ConstantPhase, PhaseWeight
 from ptycho_losses.torch_losses.patches import illumination, phase_aligned, weighted_mean
 
 
-def object_mae() -> LossFunction:
+def object_mae(*, constant_phase: ConstantPhase = CONSTANT_PHASE) -> LossFunction:
     """Mean |O - T| of complex patches and truth in model units, weighted by |P|^2.
 
     The loss raises InputError when the measurement has no true patches, ValueError when the shapes differ.
@@ -24,12 +25,16 @@ def object_mae() -> LossFunction:
         truth = true_patches(target, "object_mae")
         require_same_shape(prediction.object_patches, truth)
         weights = illumination(prediction.probe)
-        return weighted_mean((phase_aligned(prediction.object_patches, truth, weights) - truth).abs(), weights)
+        return weighted_mean(
+            (phase_aligned(prediction.object_patches, truth, weights, constant_phase) - truth).abs(), weights
+        )
 
     return loss
 
 
-def amplitude_phase(*, phase_weight: PhaseWeight = PHASE_WEIGHT) -> LossFunction:
+def amplitude_phase(
+    *, phase_weight: PhaseWeight = PHASE_WEIGHT, constant_phase: ConstantPhase = CONSTANT_PHASE
+) -> LossFunction:
     """Mean ||O| - |T|| in model units plus `phase_weight` times the mean wrapped phase difference in radians.
 
     Both are weighted by |P|^2. The gradient of a phase grows like 1/|O| where the predicted object is dark. Where
@@ -41,7 +46,7 @@ def amplitude_phase(*, phase_weight: PhaseWeight = PHASE_WEIGHT) -> LossFunction
         truth = true_patches(target, "amplitude_phase")
         require_same_shape(prediction.object_patches, truth)
         weights = illumination(prediction.probe)
-        patches = phase_aligned(prediction.object_patches, truth, weights)
+        patches = phase_aligned(prediction.object_patches, truth, weights, constant_phase)
         modulus_error = (patches.abs() - truth.abs()).abs()
         difference = patches * truth.conj()
         # The angle of zero is 0 or pi, as the signs of its two zeros will have it.
