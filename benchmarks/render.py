@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import condition_curves
 import reliability
 from curves import by_scan, draw, equal_time, worse
 from measuring import RESULTS, mean_and_spread
@@ -142,6 +143,63 @@ def collapse(results: Results) -> str:
                     over(rows, "phase_ssim"),
                 ]
                 for (depth, loss, clip), rows in grouped(results["rows"], "depth", "loss", "clip").items()
+            ],
+        )
+    )
+
+
+def recipe(results: Results) -> str:
+    rows = [row for row in results["rows"] if "error" not in row]
+
+    def line(arm: str, members: list[Results]) -> list[Any]:
+        def mean(key: str) -> float:
+            return sum(row[key] for row in members) / len(members)
+
+        epochs = sum(len(row["losses"]) for row in members)
+        return [
+            arm,
+            len(members),
+            f"{sum(len(row['collapsed_epochs']) for row in members)} of {epochs}",
+            sum(len(row["losses"]) in row["collapsed_epochs"] for row in members),
+            f"{sum(row['losses'][-1] / row['dark_loss'] for row in members) / len(members):.3f}",
+            f"{mean('energy'):.3g}",
+            f"{mean('spread'):.2g}",
+            f"{max(row['largest_gradient_norm'] for row in members):.2g}",
+            over(members, "amplitude_ssim"),
+        ]
+
+    budget = f"{results['epochs']} epochs" if results["seconds"] is None else f"{results['seconds']:.0f} s of training"
+    return (
+        f"Networks of width {results['width']}, {budget} on lines objects of {results['size']} px, step 4 px. "
+        "Collapsed: predictions hardly differ between patterns. Loss is over that of a prediction without any light; "
+        "energy and spread (variance between patterns) of the predicted amplitudes are over those of the measured "
+        "ones, at the end.\n\n"
+        + table(
+            [
+                "recipe",
+                "runs",
+                "collapsed epochs",
+                "collapsed at the end",
+                "loss",
+                "energy",
+                "spread",
+                "largest gradient norm",
+                "amplitude SSIM",
+            ],
+            [line(arm, members) for (arm,), members in grouped(rows, "arm").items()],
+        )
+    )
+
+
+def depth(results: Results) -> str:
+    return (
+        f"`stable_hybrid`, batches of 16 patterns in groups of four, one thread; the limit for eight blocks is "
+        f"{results['limit_mib']:,} MiB. Memory is that of the process, libraries included.\n\n"
+        + table(
+            ["blocks", "N", "parameters", "peak memory, MiB"],
+            [
+                [row["depth"], row["pixels"], f"{row['parameters']:,}", f"{row['peak_memory_mib']:.0f}"]
+                for row in results["rows"]
             ],
         )
     )
@@ -607,6 +665,105 @@ def uncertainty(results: Results) -> str:
     )
 
 
+def conditions(results: Results) -> str:
+    rows, usual = condition_curves.judged(results["rows"]), results["usual"]
+    failed = [f"{row['label']}: {row['error']}" for row in results["rows"] if "error" in row]
+    training = [row["training"] for row in rows]
+    said = (
+        "Scans of 256 × 256 objects with patterns of 64 × 64, probe diameter 32 px, spoilt in one way each; the usual "
+        "one (dotted) has 1e9 photons a pattern, 75 % overlap by diameter, and nothing wrong. A `stable_hybrid` is "
+        f"trained on each scan itself for {results['seconds']:.0f} s ({results['device']}; "
+        f"{sum(bool(each['collapsed']) for each in training)} of {len(training)} collapsed), knowing nothing of the "
+        f"damage; then {results['epochs']} epochs of `{results['refiner']}`, in which the probe, the positions, or "
+        "probe and a second mode are free where they are what is wrong. The refiner alone has the same freedom: once "
+        "for the time of the network's pass and its refinement (one thread; training is not counted), once for "
+        f"{results['longest']} epochs. Objects are compared after shift and phase plane are taken out, so figures are "
+        "a little above those of other sections.\n\n"
+        f"Where the mean SSIM falls below {condition_curves.BROKEN:g}:\n\n"
+    )
+    said += table(
+        ["sample", "condition", *(f"{part}: {arm}" for arm in _BREAKING for part in ("amplitude", "phase"))],
+        [
+            [
+                sample,
+                results["labels"][condition],
+                *(
+                    condition_curves.limits(
+                        condition_curves.curve(rows, sample, condition, usual[condition], arm),
+                        usual[condition],
+                        f"{part}_ssim",
+                    )
+                    for arm in _BREAKING
+                    for part in ("amplitude", "phase")
+                ),
+            ]
+            for sample, condition in _conditions_of(rows)
+        ],
+    )
+    folder = Path(__file__).parent / "figures"
+    for sample in dict.fromkeys(row["sample"] for row in rows):
+        if any(row["sample"] == sample and row["condition"] != condition_curves.USUAL for row in rows):
+            figure = condition_curves.draw(rows, sample, usual, results["labels"], folder)
+            said += f"\n\n![{sample} object under harder conditions](figures/{figure.name})"
+    said += "\n\n" + table(
+        [
+            "sample",
+            "condition",
+            "value",
+            "arm",
+            "seeds",
+            "amplitude SSIM",
+            "phase SSIM",
+            "residual",
+            "over noise",
+            "found",
+        ],
+        [
+            [
+                sample,
+                condition,
+                f"{value:g}",
+                arm,
+                len(members),
+                *(f"{condition_curves.mean([row['arms'][arm] for row in members], name):.3f}" for name in _SCORES),
+                f"{_typical([row['arms'][arm]['residual'] for row in members]):.1e}",
+                f"{_typical([row['arms'][arm]['residual'] / row['floor'] for row in members]):.3g}",
+                _found([row["arms"][arm] for row in members]),
+            ]
+            for (sample, condition, value), members in sorted(grouped(rows, "sample", "condition", "value").items())
+            for arm in condition_curves.ARMS
+            if arm in members[0]["arms"]
+        ],
+    )
+    return said + (f"\n\nFailed and left out: {'; '.join(failed)}." if failed else "")
+
+
+_BREAKING = ("network", "network + refiner", "refiner, equal time")
+_SCORES = ("amplitude_ssim", "phase_ssim")
+
+
+def _conditions_of(rows: list[Results]) -> list[tuple[str, str]]:
+    """Each sample with each of its conditions."""
+    pairs = dict.fromkeys((row["sample"], row["condition"]) for row in rows)
+    return sorted(pair for pair in pairs if pair[1] != condition_curves.USUAL)
+
+
+def _typical(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def _found(arms: list[Results]) -> str:
+    """What the refiner made of positions, of the probe and of a second mode, averaged over the seeds."""
+    words = {
+        "position_error": "positions to {:.3f} px rms",
+        "probe_error": "probe's modulus to {:.3f}",
+        "second_mode": "second mode {:.3f}",
+    }
+    return ", ".join(
+        text.format(sum(arm[name] for arm in arms) / len(arms)) for name, text in words.items() if name in arms[0]
+    )
+
+
 def _reliability_cells(rows: list[Results]) -> list[str]:
     """Who made the objects; error, its ratio to the uncertainty and the part within it, of amplitude and phase."""
     seeds = {tuple(row["seeds"]) for row in rows}
@@ -638,6 +795,9 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "refine": ("Refinement", refine),
     "lift": ("The back-projection lift pays", lift),
     "collapse": ("No collapse", collapse),
+    "recipe": ("Why the reference system's recipe collapses", recipe),
+    "recipe_long": ("The same, longer", recipe),
+    "depth": ("Depth and memory", depth),
     "throughput": ("Throughput and memory", throughput),
     "spectral": ("Spectral convolution", spectral),
     "backends": ("Both back-ends, one scan", backends),
@@ -647,6 +807,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "unseen_longer": ("Unseen lines objects, trained for longer", unseen),
     "unseen_classes": ("Unseen objects of other classes", unseen),
     "uncertainty": ("Uncertainty, predicted and true", uncertainty),
+    "conditions": ("Harder conditions", conditions),
     "streaming": ("Scans larger than memory", streaming),
     "crash": ("Killed runs", crash),
     "fuzz": ("Damaged and hostile files", fuzz),
