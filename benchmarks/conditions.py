@@ -29,6 +29,8 @@ PHOTONS, OVERLAP = 1e9, 0.75
 REFINER = "lsq_ml"
 SAMPLES = {"lines": "lines", "natural": "image"}
 """What is judged, and the simulator that makes it."""
+WAIT = {"position_start": 5}
+"""Epochs that the refiner needs by itself, from a uniform object, before positions can be told."""
 USUAL = "usual"
 """The scan that nothing is wrong with: the first value of every condition."""
 
@@ -140,9 +142,9 @@ class Job:
         return scan, condition.spoilt(scan, self.value, **more)
 
     @property
-    def free(self) -> Mapping[str, Any]:
+    def free(self) -> dict[str, Any]:
         """What the refiner may change besides the object."""
-        return CONDITIONS.get(self.condition, USUAL_CONDITION).free
+        return dict(CONDITIONS.get(self.condition, USUAL_CONDITION).free)
 
 
 def measure(job: Job) -> dict[str, Any]:
@@ -158,9 +160,10 @@ def measure(job: Job) -> dict[str, Any]:
     if job.free:
         fixed = iterated(given, start, job.epochs, {})
         arms["network + refiner, nothing free"] = figures(fixed, true, given, network.seconds + fixed.seconds)
-    longest = iterated(given, None, job.longest, job.free)
+    freedom = job.free | WAIT if "positions" in job.free else job.free
+    longest = iterated(given, None, job.longest, freedom)
     equal = min(job.longest, max(1, round(together / longest.seconds * job.longest)))
-    alone = iterated(given, None, equal, job.free)
+    alone = iterated(given, None, equal, freedom)
     arms["refiner, equal time"] = figures(alone, true, given, alone.seconds)
     arms["refiner, long"] = figures(longest, true, given, longest.seconds)
     return job.named() | {
