@@ -13,6 +13,7 @@ from ptycho_host.data.embedded import siemens_star
 from ptycho_host.data.formats.cxi import CxiReader, CxiWriter
 from ptycho_host.data.scan import ExperimentGeometry
 from ptycho_host.metrics.diffraction import diffraction_agreement
+from ptycho_host.records import EpochReport
 from ptycho_host.runs.product import write_product
 from ptycho_ptychodus.export import ExportReader
 from ptycho_ptychodus.training import TrainingReader, TrainingWriter
@@ -73,7 +74,8 @@ def folders(ptychodus, scan, tmp_path_factory):
     coverage = np.ones(scan.reference.shape, np.float32)
     uncertainty = Uncertainty(0.01 * coverage, np.full_like(coverage, np.nan))
     reconstruction = Reconstruction(scan.reference, coverage, uncertainty=uncertainty)
-    write_product(ours / "uncertain.h5", reconstruction, scan, [])
+    history = [EpochReport(1, 0.5, None, 1e-3, 1.0, 0.0, 1.0, 1.0, False)]
+    write_product(ours / "uncertain.h5", reconstruction, scan, history)
     theirs = ours.with_name("theirs")
     done = ptychodus.run("python", "-c", REWRITE, ours, theirs, home=ours.parent)
     assert done.returncode == 0, done.stderr
