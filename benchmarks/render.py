@@ -489,7 +489,8 @@ def _arms(scans: dict[tuple[str, int], dict[str | None, list[Results]]], refiner
                             over(points, name) if truth else ""
                             for name in ("amplitude_ssim", "phase_ssim", "phase_mae")
                         ),
-                        *(over(points, name) for name in ("correlation", "residual")),
+                        over(points, "correlation"),
+                        f"{sum(point['residual'] for point in points) / len(points):.1e}",
                     ]
                 )
     header = ["sample", "step", "method", "seeds", "seconds", "amplitude SSIM", "phase SSIM", "phase MAE (rad)"]
