@@ -41,6 +41,9 @@ def train_network(run: Path, arguments: argparse.Namespace) -> None:
         "data": {"probe_from": str(probe)},
         "simulator": {"name": "mixture", "size": arguments.size, "scan": {"step": arguments.step}},
         "generator": {"name": "unrolled_scan", **{key: int(value) for key, value in options.items()}},
+        "loss": {"name": arguments.loss, "object_mae": {"constant_phase": "group"}}
+        if "object_mae" in arguments.loss
+        else arguments.loss,
         "clip": "agc",
         "seed": 0,
         "engine": {"device": arguments.device},
@@ -83,6 +86,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=288)
     parser.add_argument("--group-size", type=int, default=36)
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--loss", default="mae", help="of the training; object_mae takes one phase a region")
     parser.add_argument("--options", nargs="*", default=[], metavar="KEY=VALUE", help="of the generator")
     parser.add_argument("--iterations", type=int, nargs="+", default=[6, 12, 24, 48])
     parser.add_argument("--epochs", type=int, nargs="+", default=[2, 5], help="of the refiner after the network")

@@ -40,8 +40,8 @@ def test_a_constant_phase_of_each_patch_costs_nothing(loss):
 
 
 def test_patches_of_a_group_may_have_to_agree_in_phase():
-    common = torch.exp(torch.tensor([0.4j, -2.0j, 3.0j])).reshape(3, 1, 1, 1)
-    apart = torch.exp(torch.tensor([0.3j, -0.3j])).reshape(1, 2, 1, 1)
+    common = torch.exp(torch.tensor([0.4j, -2.0j, 3.0j], dtype=torch.complex128)).reshape(3, 1, 1, 1)
+    apart = torch.exp(torch.tensor([0.3j, -0.3j], dtype=torch.complex128)).reshape(1, 2, 1, 1)
     truth = torch.ones(SHAPE, dtype=torch.complex128)
     for loss, due in (
         (object_mae(constant_phase="group"), abs(1 - torch.exp(torch.tensor(0.3j)))),
