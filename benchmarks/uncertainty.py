@@ -123,8 +123,7 @@ def held_against_truth(members: list[Any], scan: Any, factors: Factors | None) -
     def uncertainty(common: Factors) -> Any:
         if len(members) > 1:
             return ensemble_mean(members, scan, common).uncertainty
-        assert members[0].spread is not None
-        return stitched_uncertainty(members[0].amplitude, members[0].spread, scan, common)
+        return stitched_uncertainty(members[0], scan, common)
 
     obj = members[0].object if len(members) == 1 else ensemble_mean(members, scan).object
     covered = covered_pixels(scan, obj.shape)

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from ptycho_host.contracts import PatchSpread, Uncertainty
+from ptycho_host.contracts import Reconstruction, Uncertainty
 from ptycho_host.data.scan import Scan
 from ptycho_host.metrics.alignment import Alignment, Complex
 from ptycho_host.metrics.object_metrics import wrapped_difference
 from ptycho_host.metrics.region import Mask, Region
-from ptycho_host.physics.illumination import illumination, probe_diameter
+from ptycho_host.physics.illumination import probe_diameter
 
 Map = NDArray[np.floating[Any]]
 
@@ -40,18 +40,21 @@ NO_PHASE = np.pi / np.sqrt(3)
 
 
 def stitched_uncertainty(
-    modulus: Map, spread: PatchSpread, scan: Scan, common: tuple[float, float] = COMMON
-) -> Uncertainty:
-    """Standard uncertainty of an object of this modulus (H, W), stitched of patches with this spread, physical scale.
+    stitched: Reconstruction, scan: Scan, common: tuple[float, float] = COMMON
+) -> Uncertainty | None:
+    """Standard uncertainty of an object that was stitched of patches, physical scale; None without their spread.
 
     u^2 = s^2 / n + b^2 max(s^2 - v^2, 0) along and across the object's phasor: what n patches of the spread s do not
     average out if they err independently, and what they err together, b = `common` (amplitude, phase) times the part
     of the spread that is not photon noise v, of which v^2 / n is `photon_noise`. All variances are pooled over some
     pixels.
     """
+    spread = stitched.spread
+    if spread is None:
+        return None
     known = np.isfinite(spread.along) & np.isfinite(spread.across)
     pool = _Pool(known, POOL * probe_diameter(scan.probe))
-    noise = pool(spread.patches * photon_noise(scan, modulus.shape))
+    noise = pool(spread.patches * photon_noise(stitched.coverage, scan))
     variances = [pool(values**2) for values in (spread.along, spread.across)]
     told = np.isfinite(noise)
     if told.any() and np.median(variances[0][told]) < COUNTED**2 * np.median(noise[told]):
@@ -60,11 +63,11 @@ def stitched_uncertainty(
         variance / np.maximum(spread.patches, 1) + factor**2 * np.maximum(variance - noise, 0)
         for variance, factor in zip(variances, common, strict=True)
     )
-    return _of_variances(along, across, modulus)
+    return _of_variances(along, across, stitched.amplitude)
 
 
 def ensemble_uncertainty(
-    objects: Sequence[Complex], scan: Scan, common: tuple[float, float] = COMMON_TO_NETWORKS
+    objects: Sequence[Complex], coverage: Map, scan: Scan, common: tuple[float, float] = COMMON_TO_NETWORKS
 ) -> Uncertainty:
     """Standard uncertainty of the mean of several networks' objects (H, W) of one scan, aligned, on the physical scale.
 
@@ -77,7 +80,7 @@ def ensemble_uncertainty(
     mean = np.mean(objects, axis=0)
     modulus, turn = np.abs(mean), np.exp(-1j * np.angle(mean))
     turned = np.stack([(obj - mean) * turn for obj in objects])
-    noise = photon_noise(scan, modulus.shape)
+    noise = photon_noise(coverage, scan)
     pool = _Pool(modulus > 0, POOL * probe_diameter(scan.probe))
     along, across = (
         noise + factor**2 * pool(np.sum(part**2, axis=0) / (len(objects) - 1))
@@ -86,15 +89,19 @@ def ensemble_uncertainty(
     return _of_variances(along, across, modulus)
 
 
-def photon_noise(scan: Scan, shape: tuple[int, ...]) -> Map:
+def photon_noise(coverage: Map, scan: Scan) -> Map:
     """Variance (H, W) of the real or the imaginary part of an object that is the best mean of all patterns.
 
     The square root of a photon count has the variance 1/4, which an orthonormal transform spreads evenly over the exit
-    wave, half of it along and half across any phasor: 1 / (8 sum |P|^2).
+    wave, half of it along and half across any phasor: 1 / (8 L), with the light L = sum |P|^2 in photons. It is taken
+    to lie as the coverage does, which is exact for weights |P|^2.
     """
-    height, width = shape
-    light = illumination(scan.positions, scan.probe, (height, width))
-    return np.asarray(1 / (8 * np.maximum(light, DARK * light.max()).astype(np.float64)))
+    photons = scan.count * float(np.sum(np.abs(scan.probe.astype(np.complex128)) ** 2))
+    light = coverage.astype(np.float64)
+    if not light.any():
+        return np.full(light.shape, np.nan)
+    light = np.maximum(light, DARK * light.max()) * (photons / light.sum())
+    return np.asarray(1 / (8 * light))
 
 
 class _Pool:

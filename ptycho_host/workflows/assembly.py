@@ -68,6 +68,7 @@ def assemble(
                 f"scan '{scan.name}' has patterns of {scan.pixels} x {scan.pixels} pixels, the run was trained for "
                 f"{bundle.shape.pixels} x {bundle.shape.pixels}; crop or pad the patterns, or train anew."
             )
+        given, scan = scan.probe, replace(scan, probe=bundle.probe_for(scan.probe))
         # Sorted by y, a patch's neighbours come soon after it: stitchers that compare them need not hold the others.
         ordered = scan.subset(np.lexsort((scan.positions[:, 1], scan.positions[:, 0])))
         stitcher.begin(Canvas(scan.canvas_shape(), ordered.positions), scan.probe)
@@ -79,6 +80,8 @@ def assemble(
         if not stitcher.another_pass():
             break
     result = _physical(stitcher.finish(), bundle, scan)
+    if scan.probe is not given:
+        result = replace(result, probe=scan.probe)
     stitch_seconds = perf_counter() - started - patches.seconds
     started = perf_counter()
     if refine is not None and processes.first:
@@ -99,8 +102,8 @@ def _physical(stitched: Reconstruction, bundle: Bundle, scan: Scan) -> Reconstru
         return replace(stitched, object=obj, spread=None)
     scale = np.float32(bundle.scale.transmission)
     spread = replace(spread, along=spread.along * scale, across=spread.across * scale)
-    uncertainty = stitched_uncertainty(np.abs(obj), spread, scan)
-    return replace(stitched, object=obj, spread=spread, uncertainty=uncertainty)
+    result = replace(stitched, object=obj, spread=spread)
+    return replace(result, uncertainty=stitched_uncertainty(result, scan))
 
 
 def _share(stitcher: PatchStitcher, processes: Processes, count: int) -> slice | None:

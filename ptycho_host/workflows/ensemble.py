@@ -51,11 +51,12 @@ def ensemble_mean(
         align(first.object, member.object, Region.whole(first.object.shape), weights=first.coverage).object
         for member in members
     ]
+    coverage = np.asarray(np.mean([member.coverage for member in members], axis=0, dtype=np.float32))
     return replace(
         first,
         object=np.mean(objects, axis=0).astype(np.complex64),
-        coverage=np.mean([member.coverage for member in members], axis=0, dtype=np.float32),
+        coverage=coverage,
         notes=tuple(dict.fromkeys(note for member in members for note in member.notes)),
         spread=None,
-        uncertainty=ensemble_uncertainty(objects, scan, common),
+        uncertainty=ensemble_uncertainty(objects, coverage, scan, common),
     )

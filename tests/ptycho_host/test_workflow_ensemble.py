@@ -66,7 +66,7 @@ def test_networks_that_agree_leave_photon_noise(runs: list[Run]) -> None:
     assert together.reconstruction.uncertainty is not None
     lit = alone.coverage > 0.3
     np.testing.assert_allclose(
-        together.reconstruction.uncertainty.amplitude[lit], np.sqrt(photon_noise(scan, lit.shape))[lit], rtol=0.05
+        together.reconstruction.uncertainty.amplitude[lit], np.sqrt(photon_noise(alone.coverage, scan))[lit], rtol=0.05
     )
     differing = assemble_ensemble(runs[:2], scan).reconstruction.uncertainty
     assert differing is not None

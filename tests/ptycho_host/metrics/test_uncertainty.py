@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ptycho_host.contracts import PatchSpread, Uncertainty
+from ptycho_host.contracts import PatchSpread, Reconstruction, Uncertainty
 from ptycho_host.metrics.alignment import align
 from ptycho_host.metrics.region import Region
 from ptycho_host.metrics.uncertainty import (
@@ -20,12 +20,24 @@ from ptycho_host.metrics.uncertainty import (
     true_errors,
 )
 from ptycho_host.physics.far_field import far_field, inverse_far_field
+from ptycho_host.physics.illumination import illumination
 from ptycho_host.physics.patches import extract_patches, place_patches
 from ptycho_host.testing.scans import simulated_scan
 
 SCAN = simulated_scan()
 SHAPE = SCAN.canvas_shape()
 INNER = np.s_[12:-12, 12:-12]
+
+
+LIGHT = illumination(SCAN.positions, SCAN.probe, SHAPE)
+COVERAGE = LIGHT / LIGHT.max()
+NOISE = photon_noise(COVERAGE, SCAN)
+
+
+def stitched(modulus: np.ndarray, along: np.ndarray, across: np.ndarray, patches: float = 4) -> Reconstruction:
+    return Reconstruction(
+        modulus.astype(np.complex64), COVERAGE, spread=PatchSpread(along, across, everywhere(patches))
+    )
 
 
 def everywhere(value: float) -> np.ndarray:
@@ -47,13 +59,13 @@ def test_photon_noise_is_that_of_poissonian_patterns_of_known_phase() -> None:
         deviations.append(((total / light - truth) * np.exp(-1j * np.angle(truth)))[INNER])
     found = np.mean([(deviation.real**2 + deviation.imag**2) / 2 for deviation in deviations])
     # The root of a count below one varies by less than 1/4: in the dark part of the patterns.
-    assert np.mean(photon_noise(SCAN, SHAPE)[INNER]) == pytest.approx(found, rel=0.25)
+    assert np.mean(NOISE[INNER]) == pytest.approx(found, rel=0.25)
 
 
 def test_independent_and_common_parts_add_up() -> None:
-    spread = PatchSpread(everywhere(0.3), everywhere(0.5), everywhere(4))
-    found = stitched_uncertainty(everywhere(2.0), spread, SCAN, (0.7, 1.5))
-    noise = photon_noise(SCAN, SHAPE)[INNER] * 4
+    found = stitched_uncertainty(stitched(everywhere(2.0), everywhere(0.3), everywhere(0.5)), SCAN, (0.7, 1.5))
+    assert found is not None
+    noise = NOISE[INNER] * 4
     assert noise.max() < 0.01
     # Light, and so the noise, varies a little over the pixels that are pooled.
     np.testing.assert_allclose(found.amplitude[INNER], np.sqrt(0.09 / 4 + 0.49 * (0.09 - noise)), rtol=2e-3)
@@ -61,30 +73,31 @@ def test_independent_and_common_parts_add_up() -> None:
 
 
 def test_a_spread_of_photon_noise_has_no_common_part() -> None:
-    noise = np.sqrt(4 * photon_noise(SCAN, SHAPE)).astype(np.float32)
-    found = stitched_uncertainty(everywhere(1), PatchSpread(noise, noise, everywhere(4)), SCAN, (10, 10))
+    noise = np.sqrt(4 * NOISE).astype(np.float32)
+    found = stitched_uncertainty(stitched(everywhere(1), noise, noise), SCAN, (10, 10))
+    assert found is not None
     # Farther in than from where the bright noise of the border is pooled, two pixels wide.
     middle = np.s_[18:-18, 18:-18]
-    np.testing.assert_allclose(found.amplitude[middle], np.sqrt(photon_noise(SCAN, SHAPE)[middle]), rtol=0.1)
+    np.testing.assert_allclose(found.amplitude[middle], np.sqrt(NOISE[middle]), rtol=0.1)
 
 
 def test_patterns_that_are_not_photon_counts_have_no_noise_to_be_taken_off() -> None:
     dim = replace(SCAN, probe=(SCAN.probe * 1e-4).astype(np.complex64))
-    spread = PatchSpread(everywhere(0.3), everywhere(0.3), everywhere(4))
-    found = stitched_uncertainty(everywhere(1), spread, dim, (1.0, 1.0))
+    found = stitched_uncertainty(stitched(everywhere(1), everywhere(0.3), everywhere(0.3)), dim, (1.0, 1.0))
+    assert found is not None
     np.testing.assert_allclose(found.amplitude[INNER], np.sqrt(0.09 / 4 + 0.09), rtol=1e-4)
 
 
 def test_unknown_spreads_are_those_of_the_neighbours_and_nothing_is_known_without_any() -> None:
     along = everywhere(0.3)
     along[20, 20] = np.nan
-    found = stitched_uncertainty(everywhere(1), PatchSpread(along, everywhere(9), everywhere(4)), SCAN, (1.0, 1.0))
+    found = stitched_uncertainty(stitched(everywhere(1), along, everywhere(9)), SCAN, (1.0, 1.0))
+    assert found is not None
     assert found.amplitude[20, 20] == pytest.approx(found.amplitude[20, 23], rel=1e-3)
     # Nothing is known of such a phase, and no more than that.
     np.testing.assert_allclose(found.phase[INNER], NO_PHASE)
-    nothing = stitched_uncertainty(
-        everywhere(1), PatchSpread(everywhere(np.nan), everywhere(np.nan), everywhere(1)), SCAN
-    )
+    nothing = stitched_uncertainty(stitched(everywhere(1), everywhere(np.nan), everywhere(np.nan), 1), SCAN)
+    assert nothing is not None
     assert np.isnan(nothing.amplitude).all()
     assert np.isnan(nothing.phase).all()
 
@@ -98,13 +111,13 @@ def test_networks_that_err_independently_are_as_uncertain_as_their_mean_errs() -
 
     members = [truth + noise() for _ in range(4)]
     # The mean of four errs by half as much as one.
-    found = ensemble_uncertainty(members, bright, (0.5, 0.5))
+    found = ensemble_uncertainty(members, COVERAGE, bright, (0.5, 0.5))
     mean = np.mean(members, axis=0)
     # Some 10 effective pixels are pooled, of three degrees of freedom each; then all of the object is averaged.
     assert np.mean(found.amplitude**2) == pytest.approx(np.mean((np.abs(mean) - 0.8) ** 2), rel=0.1)
     assert np.mean(found.phase**2) == pytest.approx(np.mean(np.angle(mean * truth.conj()) ** 2), rel=0.1)
     with pytest.raises(ValueError, match="two members"):
-        ensemble_uncertainty(members[:1], bright)
+        ensemble_uncertainty(members[:1], COVERAGE, bright)
 
 
 def test_normal_errors_lie_on_the_line_and_within_their_uncertainties() -> None:
