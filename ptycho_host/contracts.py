@@ -444,12 +444,17 @@ class RunContext(Protocol):
         ...
 
 
+LEARNT_PROBE, FIRST_PROBE = "engine.probe", "engine.first_probe"
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A trained generator with all that is needed to use it again.
 
     generator: the component and its options, to build it anew. weights: its state, arrays by name.
     shape: what it was built for. scale: model units of the training data. facts: fingerprint, seed, collapse, ….
+    Where the engine learnt the probe too, the weights hold it and the one that it started from, both in model units as
+    real and imaginary part (N, N, 2), under the names `LEARNT_PROBE` and `FIRST_PROBE`.
     """
 
     generator: ConfiguredComponent
@@ -457,6 +462,21 @@ class Bundle:
     shape: PatchShape
     scale: IntensityScale
     facts: Mapping[str, Any]
+
+    def probe_for(self, probe: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """What training made of a scan's probe (N, N), on its scale; any that training did not start from stays."""
+        import numpy as np
+
+        first, learnt = (self.weights.get(name) for name in (FIRST_PROBE, LEARNT_PROBE))
+        if first is None or learnt is None or first.shape[:2] != probe.shape:
+            return probe
+        given = self.scale.for_probe(probe).model_probe(probe)
+        if not np.allclose(first[..., 0] + 1j * first[..., 1], given, rtol=1e-4, atol=1e-4 * np.abs(given).max()):
+            return probe
+        parts = learnt.astype(np.float64)
+        better = parts[..., 0] + 1j * parts[..., 1]
+        changed: NDArray[np.complex64] = (better * np.linalg.norm(probe) / np.linalg.norm(better)).astype(np.complex64)
+        return changed
 
 
 class Workbench(Protocol):

@@ -82,7 +82,7 @@ def held_out_agreement(
     """
     if len(indices) < bundle.shape.channels:
         return None
-    unseen = scan.subset(indices)
+    unseen = replace(scan.subset(indices), probe=bundle.probe_for(scan.probe))
 
     def batches() -> Iterator[tuple[NDArray[np.complex64], NDArray[np.float32]]]:
         first = 0
@@ -91,7 +91,7 @@ def held_out_agreement(
             yield bundle.scale.physical_object(batch.patches), unseen.batch(part)
             first = part.stop
 
-    return patch_agreement(batches(), scan.probe, scan.bad_pixels)
+    return patch_agreement(batches(), unseen.probe, scan.bad_pixels)
 
 
 def training_figures(bundle: Bundle) -> TrainingFigures:

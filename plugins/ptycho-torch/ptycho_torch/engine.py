@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -23,6 +23,7 @@ from ptycho_host.training.sampling import GroupSampler, prediction_groups
 from ptycho_host.training.state import TrainingState
 from ptycho_torch.consistency import GroupMerger
 from ptycho_torch.gathering import connected, gather, processes_of, refusing_devices, shape_of_world
+from ptycho_torch.instrument import of_generator
 from ptycho_torch.isolation import own_randomness, own_threads, without_greetings
 from ptycho_torch.objective import Objective
 from ptycho_torch.optimisation import build_optimiser
@@ -54,6 +55,7 @@ class FabricEngine:
     nodes: int | None
     threads: int | None
     prediction_batch: int | None
+    probe_rate: float | None = None
     _gathered: list[Fabric] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def processes(self) -> Processes:
@@ -64,7 +66,7 @@ class FabricEngine:
         """Train the generator; raises RunFailedError when training diverges, BundleError for a foreign checkpoint."""
         fabric = self._together()
         with own_randomness(problem.seed, fabric.device), own_threads(self.threads), connected(fabric):
-            loop = _prepare(fabric, problem, components, run)
+            loop = _prepare(fabric, problem, components, run, self.probe_rate)
             loop.train()
         return loop.bundle()
 
@@ -77,8 +79,9 @@ class FabricEngine:
         fabric, scope = self._alone(), scope_of(bundle.generator)
         with own_randomness(0, fabric.device):
             generator = bundle.generator.build(bundle.shape)
-        load_weights(generator, bundle.weights)
+        load_weights(generator, of_generator(bundle.weights))
         network = fabric.setup_module(NETWORKS[scope](generator))
+        scan = replace(scan, probe=bundle.probe_for(scan.probe))
         feed = PatternFeed(scan, bundle.scale.for_probe(scan.probe), fabric.device)
         if scope == "scan":
             return predict_regions(network, feed, groups[:, 0], self.prediction_batch or IN_A_REGION, self.threads)
@@ -145,26 +148,38 @@ def build(
             f"regions {IN_A_REGION}",
         ),
     ] = None,
+    trainable_probe: Annotated[bool, Field(description="learn the probe too, from the scan's as a start")] = False,
+    probe_rate: Annotated[
+        float, Field(gt=0, le=1000, description="how many times faster than the generator's weights it is learnt")
+    ] = 30.0,
 ) -> FabricEngine:
     """The Torch engine with the given devices and precision."""
-    return FabricEngine(device, precision, devices, nodes, threads, prediction_batch)
+    rate = probe_rate if trainable_probe else None
+    return FabricEngine(device, precision, devices, nodes, threads, prediction_batch, rate)
 
 
-def _prepare(fabric: Fabric, problem: TrainingProblem, components: TrainingComponents, run: RunContext) -> TrainingLoop:
+def _prepare(
+    fabric: Fabric,
+    problem: TrainingProblem,
+    components: TrainingComponents,
+    run: RunContext,
+    probe_rate: float | None,
+) -> TrainingLoop:
     """The generator and all that training needs around it, as new or as the last checkpoint left it."""
     options, scan = problem.options, problem.scan
     generator = components.generator.build(problem.shape)
-    feed = PatternFeed(scan, problem.scale, fabric.device)
+    feed = PatternFeed(scan, problem.scale, fabric.device, probe_rate)
     sampler = GroupSampler.for_problem(problem)
     merger, seen_at_once = None, problem.channels
     if problem.scope == "scan":
         seen_at_once = sampler.size
     elif sampler.size > 1 and options.group_weight > 0:
-        merger = GroupMerger(feed.probe, scan.positions, sampler.reach)
+        merger = GroupMerger(feed.probe.detach(), scan.positions, sampler.reach)
     elif options.group_size > 1 and options.group_weight > 0:
         run.progress.note("no patterns overlap, so every pattern is trained by itself")
     network, optimiser = fabric.setup(
-        NETWORKS[problem.scope](generator), build_optimiser(generator.parameters(), options)
+        NETWORKS[problem.scope](generator, feed.instrument),
+        build_optimiser([*generator.parameters(), *feed.instrument.parameters()], options),
     )
     objective = Objective(components.losses, feed, options, merger, supervised=problem.supervised)
     steps = FabricSteps(fabric, generator, network, optimiser, feed, objective, components.clip, seen_at_once)

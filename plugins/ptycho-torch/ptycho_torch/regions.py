@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ptycho_torch.instrument import Instrument
 from ptycho_torch.physics import back_projection, projection_update
 from ptycho_torch.windows import Windows
 
@@ -63,10 +64,11 @@ class Region:
 class RegionNetwork(nn.Module):
     """A generator of scope "scan" between amplitudes and the patches that it makes of them."""
 
-    def __init__(self, generator: nn.Module) -> None:
-        """`generator` takes `RegionInputs` and returns a complex canvas."""
+    def __init__(self, generator: nn.Module, instrument: Instrument | None = None) -> None:
+        """`generator` takes `RegionInputs` and returns a complex canvas; `instrument` is trained beside it."""
         super().__init__()
         self.generator = generator
+        self.instrument = instrument
 
     def forward(
         self, amplitude: Tensor, probe: Tensor, bad_pixels: Tensor | None, positions: NDArray[np.float64]

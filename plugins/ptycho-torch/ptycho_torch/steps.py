@@ -61,7 +61,7 @@ class FabricSteps:
         for number, groups in enumerate(batches):
             with self._gradients_kept(number + 1 < len(batches)):
                 losses.append(self._backward(groups, len(batches)))
-        report = self._clip(self.network.parameters())
+        report = self._clip(self._generator.parameters())
         if math.isfinite(report.norm):
             for group in self._optimiser.param_groups:
                 group["lr"] = rate
@@ -86,7 +86,9 @@ class FabricSteps:
     def _patches(self, amplitude: torch.Tensor, seen: Indices) -> torch.Tensor:
         """What the network makes of amplitudes (B, C, N, N) of the patterns `seen` (B, C)."""
         feed = self._feed
-        patches: torch.Tensor = self.network(amplitude, feed.probe, feed.bad_pixels, feed.scan.positions[seen])
+        # What a generator is told of the probe is no way to learn it.
+        probe = feed.probe.detach()
+        patches: torch.Tensor = self.network(amplitude, probe, feed.bad_pixels, feed.scan.positions[seen])
         return patches
 
     def _seen(self, groups: Indices) -> Indices:
@@ -119,8 +121,8 @@ class FabricSteps:
         self._optimiser.zero_grad(set_to_none=True)
 
     def weights(self) -> dict[str, NDArray[Any]]:
-        """Parameters and buffers of the generator."""
-        return weights_of(self._generator)
+        """Parameters and buffers of the generator, and the probe where it is learnt."""
+        return weights_of(self._generator) | self._feed.instrument.weights()
 
     def facts(self) -> dict[str, Any]:
         """How large the generator is."""
