@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from ptycho_contrib_tf.library import keras, tf
 from ptycho_contrib_tf.physics import as_complex
+from ptycho_host.contracts import FIRST_PROBE
+from ptycho_host.contracts import LEARNT_PROBE as PROBE
 
-PROBE = "engine.probe"
-FIRST_PROBE = "engine.first_probe"
 LOG_FACTOR = "engine.log_intensity_factor"
-"""Names of the weights in bundles: the learnt probe, the one it started from (N, N, 2: real and imaginary part), and
-the natural logarithm of the factor on the patches."""
+"""Name of the weight in bundles: the natural logarithm of the factor on the patches."""
 
 
 class Instrument:
