@@ -15,7 +15,16 @@ Row = dict[str, Any]
 Curve = dict[float, list[Row]]
 
 USUAL = "usual"
-ARMS = ("network", "network + refiner", "network + refiner, nothing free", "refiner, equal time", "refiner, long")
+ARMS = (
+    "network",
+    "network + refiner",
+    "network + refiner, nothing free",
+    "refiner, equal time",
+    "refiner, long",
+    "probe learnt",
+    "probe learnt + refiner",
+)
+AT_USUAL = {"network + refiner, nothing free": "network + refiner"}
 BROKEN = 0.9
 """SSIM below which an image is called broken: its structure is no longer that of the object."""
 LOGARITHMIC = ("dose",)
@@ -29,13 +38,13 @@ def judged(rows: Iterable[Row]) -> list[Row]:
 def curve(rows: list[Row], sample: str, condition: str, usual: float, arm: str) -> Curve:
     """Figures of an arm under the values of a condition, ascending, a list over the seeds each.
 
-    The usual scan stands at its value; an arm with nothing free is there the same as the one with something free.
+    The usual scan stands at its value; arms that differ only by what is wrong are the same there.
     """
     found: Curve = {}
     for row in judged(rows):
         if row["sample"] == sample and row["condition"] in (condition, USUAL):
             at_usual = row["condition"] == USUAL
-            figures = row["arms"].get("network + refiner" if at_usual and arm.endswith("nothing free") else arm)
+            figures = row["arms"].get(AT_USUAL.get(arm, arm) if at_usual else arm)
             if figures is not None:
                 found.setdefault(usual if at_usual else row["value"], []).append(figures)
     return found if set(found) - {usual} else {}

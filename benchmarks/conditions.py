@@ -1,9 +1,10 @@
 """Harder conditions: dose, overlap, a wrong probe, wrong positions, light of two modes; network, refiner, both.
 
-Each scan is spoilt in one way. A network is trained on it for a short while, knowing nothing of the damage; then a few
-epochs of a refiner, which may change what is wrong (probe, positions, modes). The refiner also works by itself: for as
-long as the network's pass and the refinement after it take together on one thread, and much longer. Objects are judged
-after a shift and a phase plane are taken out, which patterns do not tell where the probe is free.
+Each scan is spoilt in one way. A network is trained on it for a short while, knowing nothing of the damage, and where
+the probe is wrong once more with a probe that it learns; then a few epochs of a refiner, which may change what is wrong
+(probe, positions, modes). The refiner also works by itself: for as long as the network's pass and the refinement after
+it take together on one thread, and much longer. Objects are judged after a shift and a phase plane are taken out, which
+patterns do not tell where the probe is free.
 
     python benchmarks/conditions.py --seeds 0 1 2 --workers 2
 """
@@ -150,13 +151,17 @@ class Job:
 def measure(job: Job) -> dict[str, Any]:
     """All arms on the scan of a job."""
     true, given = job.scans()
-    with tempfile.TemporaryDirectory() as folder:
-        network, training = trained(job, given, Path(folder))
+    network, training = trained(job, given)
     arms = {"network": figures(network, true, given, network.seconds)}
     start = network.reconstruction
     polished = iterated(given, start, job.epochs, job.free)
     together = network.seconds + polished.seconds
     arms["network + refiner"] = figures(polished, true, given, together)
+    if job.free == FREE_PROBE:
+        learnt, _ = trained(job, given, trainable_probe=True)
+        arms["probe learnt"] = figures(learnt, true, given, learnt.seconds)
+        then = iterated(given, learnt.reconstruction, job.epochs, job.free)
+        arms["probe learnt + refiner"] = figures(then, true, given, learnt.seconds + then.seconds)
     if job.free:
         fixed = iterated(given, start, job.epochs, {})
         arms["network + refiner, nothing free"] = figures(fixed, true, given, network.seconds + fixed.seconds)
@@ -175,22 +180,24 @@ def measure(job: Job) -> dict[str, Any]:
     }
 
 
-def trained(job: Job, scan: Scan, folder: Path) -> tuple[Assembly, dict[str, Any]]:
-    """What a network makes of the scan that it was trained on."""
+def trained(job: Job, scan: Scan, **engine: Any) -> tuple[Assembly, dict[str, Any]]:
+    """What a network makes of the scan that it was trained on, with more options of the engine."""
     from ptycho_host import Run, train, write_scan
 
-    write_scan(scan, folder / "scan.npz")
-    config = {
-        "data": {"source": str(folder / "scan.npz")},
-        "seed": job.seed,
-        "engine": {"threads": 1, "device": job.device},
-        "train": {"time_limit": job.seconds},
-    }
-    run = train(config, out=folder / "run")
-    wanted = ("epochs", "seconds", "patterns_per_second", "collapsed")
-    training = {name: run.metrics["training"][name] for name in wanted}
-    # Wherever it was trained, it is timed on one thread of the CPU, as the refiner is.
-    return Run.open(folder / "run", settings=["engine.device=cpu"]).assemble(scan), training
+    with tempfile.TemporaryDirectory() as folder:
+        source, out = Path(folder) / "scan.npz", Path(folder) / "run"
+        write_scan(scan, source)
+        config = {
+            "data": {"source": str(source)},
+            "seed": job.seed,
+            "engine": {"threads": 1, "device": job.device, **engine},
+            "train": {"time_limit": job.seconds},
+        }
+        run = train(config, out=out)
+        wanted = ("epochs", "seconds", "patterns_per_second", "collapsed")
+        training = {name: run.metrics["training"][name] for name in wanted}
+        # Wherever it was trained, it is timed on one thread of the CPU, as the refiner is.
+        return Run.open(out, settings=["engine.device=cpu"]).assemble(scan), training
 
 
 def iterated(scan: Scan, start: Reconstruction | None, epochs: int, free: Mapping[str, Any]) -> Assembly:
