@@ -614,30 +614,27 @@ def uncertainty(results: Results) -> str:
     failed = [row["error"] for row in [*results["rows"], *results["networks"]] if "error" in row]
     figure = reliability.draw(rows, Path(__file__).parent / "figures" / "uncertainty.png")
     said = []
-    for name, several in (("alone", False), ("ensemble", True)):
+    for name, several in (("Networks alone", False), ("Ensembles", True)):
         arm = [row for row in rows if reliability.ensemble(row) == several]
-        if not arm:
-            continue
-        amplitude, phase = results["factors"][name]
-        said.append(
-            f"{'Ensembles' if several else 'Networks alone'}: b = {amplitude:.2f} for amplitude and {phase:.2f} for "
-            "phase by the calibration scans. "
-            + " ".join(
-                _spread_of_ratios(where, [row for row in arm if chosen(row)])
-                for where, chosen in (
-                    ("the classes of the fit", lambda row: row["sample"] == row["trained"] in FITTED),
-                    ("a class that took no part in it", lambda row: row["sample"] == row["trained"] not in FITTED),
-                    ("a class that the network was not trained for", lambda row: row["sample"] != row["trained"]),
-                )
-            )
+        parts = (
+            ("the classes of the fit", lambda row: row["sample"] == row["trained"] in FITTED),
+            ("a class that took no part in it", lambda row: row["sample"] == row["trained"] not in FITTED),
+            ("a class that the network was not trained for", lambda row: row["sample"] != row["trained"]),
         )
+        for where, chosen in parts:
+            part = [row for row in arm if chosen(row)]
+            if part:
+                said.append([name, where, *_ratio_cells(part)])
+    amplitude, phase = results["factors"]
     return (
         f"Networks of each class of objects and each dose after {results['seconds']:.0f} s of training, at a step of 8 "
         "px; objects of 256 × 256, patterns of 64 × 64. The uncertainty has one factor b for amplitude and one for "
         "phase, fitted on scans of other objects (calibration); all figures are from further scans that neither a "
         "network nor the fit has seen (test). The ratio is root mean square error over root mean square uncertainty: "
         "1 is due, above it a network is too sure. Of normally distributed errors 0.68 lie within one uncertainty.\n\n"
-        + "\n\n".join(said)
+        f"By the calibration scans b = {amplitude:.2f} for amplitude and {phase:.2f} for phase. "
+        "On the test scans, geometric mean of the ratios and the factor by which they scatter:\n\n"
+        + table(["", "on", *(f"{quantity} ratio" for quantity in reliability.QUANTITIES)], said)
         + f"\n\n![predicted uncertainty and true error](figures/{figure.name})\n\n"
         + table(
             [
@@ -675,8 +672,8 @@ def conditions(results: Results) -> str:
         "one (dotted) has 1e9 photons a pattern, 75 % overlap by diameter, and nothing wrong. A `stable_hybrid` is "
         f"trained on each scan itself for {results['seconds']:.0f} s ({results['device']}; "
         f"{sum(bool(each['collapsed']) for each in training)} of {len(training)} collapsed), knowing nothing of the "
-        "damage, and where the probe is wrong once more with `engine.trainable_probe`; then "
-        f"{results['epochs']} epochs of `{results['refiner']}`, in which the probe, the positions, or "
+        'damage; "probe learnt" is another one with `engine.trainable_probe`, "refined first" one that is trained with '
+        f"probe or positions from the refiner alone. Then {results['epochs']} epochs of `{results['refiner']}`, in which the probe, the positions, or "
         "probe and a second mode are free where they are what is wrong. The refiner alone has the same freedom: once "
         "for the time of the network's pass and its refinement (one thread; training is not counted), once for "
         f"{results['longest']} epochs. Objects are compared after shift and phase plane are taken out, so figures are "
@@ -740,7 +737,7 @@ def conditions(results: Results) -> str:
     return said + (f"\n\nFailed and left out: {'; '.join(failed)}." if failed else "")
 
 
-_BREAKING = ("network", "network + refiner", "refiner, equal time")
+_BREAKING = ("network", "network + refiner", "refiner, equal time", "refined first + refiner")
 _SCORES = ("amplitude_ssim", "phase_ssim")
 
 
@@ -781,14 +778,12 @@ def _reliability_cells(rows: list[Results]) -> list[str]:
     return cells
 
 
-def _spread_of_ratios(where: str, rows: list[Results]) -> str:
-    if not rows:
-        return ""
-    ratios = []
-    for (quantity,), members in sorted(grouped(rows, "quantity").items()):
-        mean, factor = reliability.spread(members)
-        ratios.append(f"{mean:.2f} ×/÷ {factor:.2f} for {quantity}")
-    return f"On {where} the ratio is {' and '.join(ratios)}."
+def _ratio_cells(rows: list[Results]) -> list[str]:
+    cells = []
+    for quantity in reliability.QUANTITIES:
+        mean, factor = reliability.spread([row for row in rows if row["quantity"] == quantity])
+        cells.append(f"{mean:.2f} ×/÷ {factor:.2f}")
+    return cells
 
 
 SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {

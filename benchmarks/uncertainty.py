@@ -37,7 +37,7 @@ SEEDS = {"calibration": 1001, "test": 2002}
 class Team(NamedTuple):
     """Runs of one class and dose, to be held against the scans of a part, each alone and all as an ensemble.
 
-    factors: those of one network and those of an ensemble; the defaults where there are none.
+    factors: b for amplitude and phase; None: the defaults.
     """
 
     sample: str
@@ -45,7 +45,7 @@ class Team(NamedTuple):
     runs: tuple[str, ...]
     part: str
     device: str
-    factors: dict[str, Factors]
+    factors: Factors | None
 
 
 def simulator(sample: str, part: str, photons: float, step: int) -> dict[str, Any]:
@@ -85,6 +85,7 @@ def train_member(job: tuple[str, float, int, float, str, str]) -> Row:
 def judge(team: Team) -> Row:
     """The uncertainties of these runs on all scans of the part, beside the true errors."""
     from ptycho_host import Host, Run, simulate
+    from ptycho_host.metrics.uncertainty import COMMON
 
     host = Host.discover()
     runs = [Run.open(path, host=host, settings=[f"engine.device={team.device}"]) for path in team.runs]
@@ -98,45 +99,35 @@ def judge(team: Team) -> Row:
         made = {run.config.seed: run.assemble(scan, refiner=False).reconstruction for run in runs}
         for seeds in [*([seed] for seed in made), *([list(made)] if len(made) > 1 else [])]:
             members = [made[seed] for seed in seeds]
-            factors = team.factors.get("alone" if len(members) == 1 else "ensemble")
-            for quantity, found in held_against_truth(members, scan, factors).items():
+            for quantity, found in held_against_truth(members, scan, team.factors or COMMON).items():
                 about = {"trained": team.sample, "sample": sample, "photons": team.photons, "step": step}
                 rows.append({**about, "part": team.part, "seeds": seeds, "quantity": quantity, **found})
     return {"label": f"{team.part} of {team.sample}, {team.photons:.0e} photons", "rows": rows}
 
 
-def held_against_truth(members: list[Any], scan: Any, factors: Factors | None) -> dict[str, Row]:
+def held_against_truth(members: list[Any], scan: Any, factors: Factors) -> dict[str, Row]:
     """Errors, uncertainties and their reliability for amplitude and phase of one reconstruction, or of their mean."""
+    from dataclasses import replace
+
     import numpy as np
 
     from ptycho_host.metrics.alignment import align
     from ptycho_host.metrics.region import covered_pixels, covered_region
-    from ptycho_host.metrics.uncertainty import (
-        COMMON,
-        COMMON_TO_NETWORKS,
-        reliability,
-        stitched_uncertainty,
-        true_errors,
-    )
+    from ptycho_host.metrics.uncertainty import reliability, stitched_uncertainty, true_errors
     from ptycho_host.workflows.ensemble import ensemble_mean
 
-    def uncertainty(common: Factors) -> Any:
-        if len(members) > 1:
-            return ensemble_mean(members, scan, common).uncertainty
-        return stitched_uncertainty(members[0], scan, common)
+    def made(common: Factors) -> Any:
+        said = [replace(member, uncertainty=stitched_uncertainty(member, scan, common)) for member in members]
+        return said[0] if len(said) == 1 else ensemble_mean(said, scan)
 
-    obj = members[0].object if len(members) == 1 else ensemble_mean(members, scan).object
-    covered = covered_pixels(scan, obj.shape)
+    chosen, without, unit = (made(common) for common in (factors, (0.0, 0.0), (1.0, 1.0)))
+    covered = covered_pixels(scan, chosen.object.shape)
     region = covered_region(covered)
-    alignment = align(scan.truth, obj, region, weights=covered)
-    errors = true_errors(alignment, scan.truth, covered)
-    default = COMMON if len(members) == 1 else COMMON_TO_NETWORKS
-    chosen = uncertainty(factors or default)
-    without, unit = uncertainty((0.0, 0.0)), uncertainty((1.0, 1.0))
+    errors = true_errors(align(scan.truth, chosen.object, region, weights=covered), scan.truth, covered)
     found: dict[str, Row] = {}
     for quantity, error in zip(QUANTITIES, errors, strict=True):
         inside = error[region.slices]
-        maps = [getattr(each, quantity)[region.slices] for each in (chosen, without, unit)]
+        maps = [getattr(each.uncertainty, quantity)[region.slices] for each in (chosen, without, unit)]
         known = np.isfinite(inside) & np.all(np.isfinite(maps), axis=0)
         squares = [float(np.mean(values[known].astype(np.float64) ** 2)) for values in (inside, *maps)]
         curve = reliability(inside, maps[0])
@@ -154,16 +145,13 @@ def held_against_truth(members: list[Any], scan: Any, factors: Factors | None) -
     return found
 
 
-def fitted(rows: Iterable[Row]) -> dict[str, Factors]:
-    """Factors of networks by themselves and of ensembles that miss the errors of these rows by the least ratio."""
-    rows = [row for row in rows if row["sample"] in FITTED and row["trained"] == row["sample"]]
-    found = {}
-    for name, ensemble in (("alone", False), ("ensemble", True)):
-        chosen = [row for row in rows if (len(row["seeds"]) > 1) == ensemble]
-        if chosen:
-            amplitude, phase = ([row for row in chosen if row["quantity"] == quantity] for quantity in QUANTITIES)
-            found[name] = (best_factor(amplitude), best_factor(phase))
-    return found
+def fitted(rows: Iterable[Row]) -> Factors | None:
+    """The factors of networks by themselves that miss the errors of these rows by the least ratio."""
+    own = [row for row in rows if row["trained"] == row["sample"] in FITTED and len(row["seeds"]) == 1]
+    if not own:
+        return None
+    amplitude, phase = ([row for row in own if row["quantity"] == quantity] for quantity in QUANTITIES)
+    return best_factor(amplitude), best_factor(phase)
 
 
 def best_factor(rows: list[Row]) -> float:
@@ -188,7 +176,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
-    content: dict[str, Any] = {"seconds": arguments.seconds, "factors": {}, "networks": [], "rows": []}
+    content: dict[str, Any] = {"seconds": arguments.seconds, "factors": None, "networks": [], "rows": []}
 
     with tempfile.TemporaryDirectory() as folder:
         jobs = [

@@ -25,8 +25,6 @@ Map = NDArray[np.floating[Any]]
 
 COMMON = (0.8, 2.2)
 """Amplitude and phase: what all patches of a pixel err together, in units of their spread that is not photon noise."""
-COMMON_TO_NETWORKS = (1.0, 1.0)
-"""The same of the mean of several networks' objects, in units of the deviation of one of them."""
 POOL = 1 / 8
 """Width of the Gaussian, in probe diameters, over which variances are averaged: few patches tell them only roughly."""
 LEAST_NEAR = 0.05
@@ -66,27 +64,29 @@ def stitched_uncertainty(
     return _of_variances(along, across, stitched.amplitude)
 
 
-def ensemble_uncertainty(
-    objects: Sequence[Complex], coverage: Map, scan: Scan, common: tuple[float, float] = COMMON_TO_NETWORKS
-) -> Uncertainty:
+def ensemble_uncertainty(members: Sequence[Reconstruction], coverage: Map, scan: Scan) -> Uncertainty:
     """Standard uncertainty of the mean of several networks' objects (H, W) of one scan, aligned, on the physical scale.
 
-    u^2 = v^2 + b^2 d^2 along and across the mean's phasor: photon noise v, which all share since they saw the same
-    patterns, and what the networks err, b = `common` times the standard deviation d of one of them, pooled over some
-    pixels. Raises ValueError for less than two.
+    u^2 = mean u_k^2 + d^2 along and across the mean's phasor: what each network says of itself, and the variance of
+    the networks about their mean, pooled over some pixels (the mixture of Lakshminarayanan, Pritzel and Blundell,
+    Advances in Neural Information Processing Systems 30 (2017), section 2.4). The networks see the same patterns and
+    start from the same back-projection: the mean is not taken to err less than they do. Where one says nothing of
+    itself, photon noise stands for it. Raises ValueError for less than two.
     """
-    if len(objects) < 2:
+    if len(members) < 2:
         raise ValueError("an ensemble has two members at least")
+    objects = [member.object.astype(np.complex128) for member in members]
     mean = np.mean(objects, axis=0)
     modulus, turn = np.abs(mean), np.exp(-1j * np.angle(mean))
     turned = np.stack([(obj - mean) * turn for obj in objects])
-    noise = photon_noise(coverage, scan)
+    own = [member.uncertainty for member in members if member.uncertainty is not None]
+    along = across = photon_noise(coverage, scan)
+    if len(own) == len(members):
+        along = np.mean([values.amplitude**2 for values in own], axis=0)
+        across = np.mean([values.phase**2 for values in own], axis=0) * modulus**2
     pool = _Pool(modulus > 0, POOL * probe_diameter(scan.probe))
-    along, across = (
-        noise + factor**2 * pool(np.sum(part**2, axis=0) / (len(objects) - 1))
-        for part, factor in zip((turned.real, turned.imag), common, strict=True)
-    )
-    return _of_variances(along, across, modulus)
+    between = [pool(np.sum(part**2, axis=0) / (len(members) - 1)) for part in (turned.real, turned.imag)]
+    return _of_variances(along + between[0], across + between[1], modulus)
 
 
 def photon_noise(coverage: Map, scan: Scan) -> Map:

@@ -13,7 +13,7 @@ from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
 from ptycho_host.metrics.alignment import align
 from ptycho_host.metrics.region import Region
-from ptycho_host.metrics.uncertainty import COMMON_TO_NETWORKS, ensemble_uncertainty
+from ptycho_host.metrics.uncertainty import ensemble_uncertainty
 from ptycho_host.workflows.assembly import Assembly
 from ptycho_host.workflows.run import Run
 
@@ -38,25 +38,28 @@ def assemble_ensemble(runs: Sequence[Run], scan: Scan, **choices: Any) -> Assemb
     )
 
 
-def ensemble_mean(
-    members: Sequence[Reconstruction], scan: Scan, common: tuple[float, float] = COMMON_TO_NETWORKS
-) -> Reconstruction:
+def ensemble_mean(members: Sequence[Reconstruction], scan: Scan) -> Reconstruction:
     """The mean of the members' objects, each laid on the first by its constant phase and its amplitude scale.
 
-    `common` is that of `ensemble_uncertainty`. What is not an object (a refined probe, the course of a refinement) is
-    the first one's. Raises ValueError for less than two.
+    What is not an object (a refined probe, the course of a refinement) is the first one's. Raises ValueError for less
+    than two.
     """
-    first = members[0]
-    objects = [
-        align(first.object, member.object, Region.whole(first.object.shape), weights=first.coverage).object
-        for member in members
-    ]
+    aligned = [_laid_on(members[0], member) for member in members]
     coverage = np.asarray(np.mean([member.coverage for member in members], axis=0, dtype=np.float32))
     return replace(
-        first,
-        object=np.mean(objects, axis=0).astype(np.complex64),
+        members[0],
+        object=np.mean([member.object for member in aligned], axis=0).astype(np.complex64),
         coverage=coverage,
         notes=tuple(dict.fromkeys(note for member in members for note in member.notes)),
         spread=None,
-        uncertainty=ensemble_uncertainty(objects, coverage, scan, common),
+        uncertainty=ensemble_uncertainty(aligned, coverage, scan),
     )
+
+
+def _laid_on(first: Reconstruction, member: Reconstruction) -> Reconstruction:
+    whole = Region.whole(first.object.shape)
+    alignment = align(first.object, member.object, whole, weights=first.coverage)
+    own = member.uncertainty
+    if own is not None:
+        own = replace(own, amplitude=own.amplitude * np.float32(alignment.amplitude_scale))
+    return replace(member, object=alignment.object.astype(np.complex64), uncertainty=own)

@@ -102,22 +102,25 @@ def test_unknown_spreads_are_those_of_the_neighbours_and_nothing_is_known_withou
     assert np.isnan(nothing.phase).all()
 
 
-def test_networks_that_err_independently_are_as_uncertain_as_their_mean_errs() -> None:
+def test_an_ensemble_adds_what_its_networks_differ_by_to_what_each_says_of_itself() -> None:
     rng, truth = np.random.default_rng(1), 0.8 * np.exp(0.3j) * np.ones(SHAPE)
-    bright = replace(SCAN, probe=(SCAN.probe * 1e3).astype(np.complex64))
+    own = [Uncertainty(everywhere(amplitude), everywhere(0.05)) for amplitude in (0.01, 0.02, 0.03, 0.04)]
 
-    def noise() -> np.ndarray:
-        return np.exp(0.3j) * (rng.normal(0, 0.02, SHAPE) + 1j * rng.normal(0, 0.05, SHAPE))
+    def networks(uncertainties: list[Uncertainty | None]) -> list[Reconstruction]:
+        errors = [rng.normal(0, 0.02, SHAPE) + 1j * rng.normal(0, 0.05, SHAPE) for _ in uncertainties]
+        objects = [(truth + np.exp(0.3j) * error).astype(np.complex64) for error in errors]
+        return [
+            Reconstruction(obj, COVERAGE, uncertainty=said) for obj, said in zip(objects, uncertainties, strict=True)
+        ]
 
-    members = [truth + noise() for _ in range(4)]
-    # The mean of four errs by half as much as one.
-    found = ensemble_uncertainty(members, COVERAGE, bright, (0.5, 0.5))
-    mean = np.mean(members, axis=0)
-    # Some 10 effective pixels are pooled, of three degrees of freedom each; then all of the object is averaged.
-    assert np.mean(found.amplitude**2) == pytest.approx(np.mean((np.abs(mean) - 0.8) ** 2), rel=0.1)
-    assert np.mean(found.phase**2) == pytest.approx(np.mean(np.angle(mean * truth.conj()) ** 2), rel=0.1)
+    found = ensemble_uncertainty(networks([*own]), COVERAGE, SCAN)
+    # The variance of one network, from 2,304 pixels with three degrees of freedom each; pooling loses the outermost.
+    assert np.mean(found.amplitude**2) == pytest.approx(0.02**2 + 7.5e-4, rel=0.05)
+    assert np.mean(found.phase**2) == pytest.approx((0.05 / 0.8) ** 2 + 0.05**2, rel=0.05)
+    silent = ensemble_uncertainty(networks([None, None, None, own[0]]), COVERAGE, SCAN)
+    assert np.mean(silent.amplitude[INNER] ** 2) == pytest.approx(0.02**2 + np.mean(NOISE[INNER]), rel=0.1)
     with pytest.raises(ValueError, match="two members"):
-        ensemble_uncertainty(members[:1], COVERAGE, bright)
+        ensemble_uncertainty(networks([own[0]]), COVERAGE, SCAN)
 
 
 def test_normal_errors_lie_on_the_line_and_within_their_uncertainties() -> None:
