@@ -113,7 +113,8 @@ def held_against_truth(members: list[Any], scan: Any, factors: Factors) -> dict[
 
     from ptycho_host.metrics.alignment import align
     from ptycho_host.metrics.region import covered_pixels, covered_region
-    from ptycho_host.metrics.uncertainty import reliability, stitched_uncertainty, true_errors
+    from ptycho_host.metrics.reliability import reliability, true_errors
+    from ptycho_host.metrics.uncertainty import stitched_uncertainty
     from ptycho_host.workflows.ensemble import ensemble_mean
 
     def made(common: Factors) -> Any:

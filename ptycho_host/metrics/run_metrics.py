@@ -11,7 +11,7 @@ from ptycho_host.metrics.diffraction import DiffractionAgreement
 from ptycho_host.metrics.memory import UNKNOWN_PEAK
 from ptycho_host.metrics.object_metrics import ObjectMetrics
 from ptycho_host.metrics.region import Region
-from ptycho_host.metrics.uncertainty import UncertaintyFigures
+from ptycho_host.metrics.reliability import UncertaintyFigures
 
 
 @dataclass(frozen=True, slots=True)

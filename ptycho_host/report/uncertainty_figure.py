@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ptycho_host.contracts import Uncertainty
 from ptycho_host.metrics.region import Region
-from ptycho_host.metrics.uncertainty import Reliability, reliability
+from ptycho_host.metrics.reliability import Reliability, reliability
 from ptycho_host.report.style import (
     MUTED,
     SERIES,

@@ -13,8 +13,9 @@ from ptycho_host.data.scan import Scan
 from ptycho_host.metrics.diffraction import DiffractionAgreement, diffraction_agreement, patch_agreement
 from ptycho_host.metrics.object_metrics import object_metrics
 from ptycho_host.metrics.region import Region, covered_pixels, covered_region
+from ptycho_host.metrics.reliability import UncertaintyFigures, true_errors
 from ptycho_host.metrics.run_metrics import ReconstructionFigures, RefinementFigures, RunMetrics, TrainingFigures
-from ptycho_host.metrics.uncertainty import Map, UncertaintyFigures, true_errors
+from ptycho_host.metrics.uncertainty import Map
 from ptycho_host.workflows.assembly import Assembly
 
 
