@@ -21,10 +21,11 @@ ARMS = (
     "network + refiner, nothing free",
     "refiner, equal time",
     "refiner, long",
-    "probe learnt",
     "probe learnt + refiner",
+    "refined first + refiner",
 )
-AT_USUAL = {"network + refiner, nothing free": "network + refiner"}
+TWICE = ("probe learnt", "refined first")
+"""Arms whose network is another one than the first; without damage it would be the same."""
 BROKEN = 0.9
 """SSIM below which an image is called broken: its structure is no longer that of the object."""
 LOGARITHMIC = ("dose",)
@@ -41,10 +42,11 @@ def curve(rows: list[Row], sample: str, condition: str, usual: float, arm: str) 
     The usual scan stands at its value; arms that differ only by what is wrong are the same there.
     """
     found: Curve = {}
+    usually = "network + refiner" if "network + refiner" in arm or arm.startswith(TWICE) else arm
     for row in judged(rows):
         if row["sample"] == sample and row["condition"] in (condition, USUAL):
             at_usual = row["condition"] == USUAL
-            figures = row["arms"].get(AT_USUAL.get(arm, arm) if at_usual else arm)
+            figures = row["arms"].get(usually if at_usual else arm)
             if figures is not None:
                 found.setdefault(usual if at_usual else row["value"], []).append(figures)
     return found if set(found) - {usual} else {}

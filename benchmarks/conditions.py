@@ -1,10 +1,11 @@
 """Harder conditions: dose, overlap, a wrong probe, wrong positions, light of two modes; network, refiner, both.
 
-Each scan is spoilt in one way. A network is trained on it for a short while, knowing nothing of the damage, and where
-the probe is wrong once more with a probe that it learns; then a few epochs of a refiner, which may change what is wrong
-(probe, positions, modes). The refiner also works by itself: for as long as the network's pass and the refinement after
-it take together on one thread, and much longer. Objects are judged after a shift and a phase plane are taken out, which
-patterns do not tell where the probe is free.
+Each scan is spoilt in one way. A network is trained on it for a short while, knowing nothing of the damage; then a few
+epochs of a refiner, which may change what is wrong (probe, positions, modes). The refiner also works by itself: for as
+long as the network's pass and the refinement after it take together on one thread, and much longer. Where probe or
+positions are wrong there are two further networks: one that learns the probe, and one that is trained with what the
+refiner by itself found. Objects are judged after a shift and a phase plane are taken out, which patterns do not tell
+where the probe is free.
 
     python benchmarks/conditions.py --seeds 0 1 2 --workers 2
 """
@@ -34,6 +35,11 @@ WAIT = {"position_start": 5}
 """Epochs that the refiner needs by itself, from a uniform object, before positions can be told."""
 USUAL = "usual"
 """The scan that nothing is wrong with: the first value of every condition."""
+
+
+def raster(overlap: float) -> dict[str, Any]:
+    """The scan of an overlap by diameter; jittered, as a regular one does not tell the probe from a periodic object."""
+    return {"pattern": "jittered", "step": (1 - overlap) * DIAMETER}
 
 
 def wrong_probe(scan: Scan, factor: float, *, of: str) -> Scan:
@@ -76,7 +82,7 @@ CONDITIONS = {
         "overlap by diameter",
         OVERLAP,
         (0.8, 0.65, 0.5, 0.35, 0.2),
-        lambda value: {"scan": {"step": (1 - value) * DIAMETER}},
+        lambda value: {"scan": raster(value)},
     ),
     "probe size": Condition(
         "diameter over the true one",
@@ -135,7 +141,7 @@ class Job:
 
         condition = CONDITIONS.get(self.condition, USUAL_CONDITION)
         options: dict[str, Any] = {"size": SIZE, "pixels": PIXELS, "photons": PHOTONS}
-        options["scan"] = {"step": (1 - OVERLAP) * DIAMETER}
+        options["scan"] = raster(OVERLAP)
         scan = simulate(SAMPLES[self.sample], options | dict(condition.simulated(self.value)), seed=self.seed)
         if condition.spoilt is None:
             return scan, scan
@@ -150,6 +156,8 @@ class Job:
 
 def measure(job: Job) -> dict[str, Any]:
     """All arms on the scan of a job."""
+    from ptycho_host.workflows.evaluation import as_refined
+
     true, given = job.scans()
     network, training = trained(job, given)
     arms = {"network": figures(network, true, given, network.seconds)}
@@ -157,11 +165,6 @@ def measure(job: Job) -> dict[str, Any]:
     polished = iterated(given, start, job.epochs, job.free)
     together = network.seconds + polished.seconds
     arms["network + refiner"] = figures(polished, true, given, together)
-    if job.free == FREE_PROBE:
-        learnt, _ = trained(job, given, trainable_probe=True)
-        arms["probe learnt"] = figures(learnt, true, given, learnt.seconds)
-        then = iterated(given, learnt.reconstruction, job.epochs, job.free)
-        arms["probe learnt + refiner"] = figures(then, true, given, learnt.seconds + then.seconds)
     if job.free:
         fixed = iterated(given, start, job.epochs, {})
         arms["network + refiner, nothing free"] = figures(fixed, true, given, network.seconds + fixed.seconds)
@@ -171,12 +174,26 @@ def measure(job: Job) -> dict[str, Any]:
     alone = iterated(given, None, equal, freedom)
     arms["refiner, equal time"] = figures(alone, true, given, alone.seconds)
     arms["refiner, long"] = figures(longest, true, given, longest.seconds)
+    if job.free == FREE_PROBE:
+        arms |= both(job, "probe learnt", true, given, trainable_probe=True)
+    if job.free and "modes" not in job.free:
+        arms |= both(job, "refined first", true, as_refined(given, longest.reconstruction))
     return job.named() | {
         "patterns": given.count,
         "training": training,
         "equal_epochs": equal,
         "floor": floor(job, true),
         "arms": arms,
+    }
+
+
+def both(job: Job, name: str, true: Scan, given: Scan, **engine: Any) -> dict[str, dict[str, Any]]:
+    """Another network, and the refiner after it."""
+    network, _ = trained(job, given, **engine)
+    then = iterated(given, network.reconstruction, job.epochs, job.free)
+    return {
+        name: figures(network, true, given, network.seconds),
+        f"{name} + refiner": figures(then, true, given, network.seconds + then.seconds),
     }
 
 
