@@ -39,9 +39,10 @@ def _unranked(ranks: Indices, of: int, size: int) -> Indices:
     section 7.2.1.3.
     """
     combinations = np.empty((*ranks.shape, size), dtype=np.int64)
-    left = ranks
+    left, largest = ranks, np.iinfo(np.int64).max
     for place in range(size, 0, -1):
-        below = np.array([math.comb(number, place) for number in range(of)], dtype=np.int64)
+        # What does not fit into 64 bits lies above every rank.
+        below = np.array([min(math.comb(number, place), largest) for number in range(of)], dtype=np.int64)
         number = np.searchsorted(below, left, side="right") - 1
         combinations[..., place - 1] = number
         left = left - below[number]

@@ -67,3 +67,10 @@ def test_the_largest_number_of_combinations_is_numbered_rightly() -> None:
 def test_what_there_is_not_is_an_error(each: int, of: int, size: int) -> None:
     with pytest.raises(ValueError, match="cannot be drawn"):
         draw_combinations(2, each, of, size, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("of", "size"), [(99, 99), (100, 98), (200, 3)])
+def test_many_numbers_are_no_trouble_where_there_are_few_combinations(of: int, size: int) -> None:
+    drawn = draw_combinations(5, 1, of, size, np.random.default_rng(0))[:, 0]
+    assert drawn.shape == (5, size) and (np.diff(drawn) > 0).all()
+    assert drawn.min() >= 0 and drawn.max() < of
