@@ -93,10 +93,9 @@ def main() -> None:
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     untrained: list[dict[str, Any]] = []
-    # A process that has a GPU keeps it: to begin with one takes as long as a run.
-    jobs_a_process = 1 if arguments.device == "cpu" else None
+    # To begin with a process, or with a GPU, takes as long as a short run: they are kept.
     for job, result in as_they_come(
-        one, jobs_of(arguments), arguments.workers, jobs_a_process=jobs_a_process, seconds=arguments.until
+        one, jobs_of(arguments), arguments.workers, jobs_a_process=None, seconds=arguments.until
     ):
         (rows if job.epochs else untrained).append({"label": job.label} | asdict(job) | result)
         rows.sort(key=lambda row: [row[key] for key in ("depth", "loss", "clip", "stabiliser", "seed")])
