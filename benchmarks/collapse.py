@@ -87,6 +87,7 @@ def main() -> None:
     parser.add_argument("--losses", nargs="+", default=["mae", "poisson"])
     parser.add_argument("--clips", nargs="+", default=["agc", "norm", "none"])
     parser.add_argument("--stabilisers", nargs="+", default=["zero_gamma", "layer_scale"])
+    parser.add_argument("--name", default="collapse", help="of the results")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--until", type=float, help="seconds after which no run is begun")
@@ -109,7 +110,7 @@ def main() -> None:
             "untrained": untrained,
             "rows": rows,
         }
-        write_results("collapse", content)
+        write_results(arguments.name, content)
     print(f"{content['collapsed']} of {len(rows)} runs collapsed, {content['failed']} failed")
 
 
