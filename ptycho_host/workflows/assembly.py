@@ -91,7 +91,21 @@ def assemble(
 
 def refined_from(refine: RefineFunction, scan: Scan, start: Reconstruction, progress: Progress) -> Reconstruction:
     """What the refiner makes of the start; the spread of the patches says nothing about it any more."""
-    return replace(refine(scan, start, progress), spread=None, uncertainty=None)
+    return replace(refine(scan, _without_gaps(start), progress), spread=None, uncertainty=None)
+
+
+def _without_gaps(start: Reconstruction) -> Reconstruction:
+    """The start with its mean where no patch contributed.
+
+    The tails of a measured probe reach these pixels, and zeros would be an opaque frame around the object: patterns at
+    its edge would then be explained worse than by a uniform object, for many epochs.
+    """
+    empty = start.object == 0
+    if not empty.any() or empty.all():
+        return start
+    known = start.object[~empty]
+    mean = np.abs(known).mean() * np.exp(1j * np.angle(known.mean()))
+    return replace(start, object=np.where(empty, mean, start.object).astype(np.complex64))
 
 
 def _physical(stitched: Reconstruction, bundle: Bundle, scan: Scan) -> Reconstruction:

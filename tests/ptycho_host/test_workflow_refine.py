@@ -14,6 +14,8 @@ from ptycho_host.contracts import Reconstruction
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
 from ptycho_host.metrics.diffraction import diffraction_agreement
+from ptycho_host.report.progress import SilentProgress
+from ptycho_host.workflows.assembly import refined_from
 from ptycho_host.workflows.refine import uniform_object
 
 pytest.importorskip("ptycho_iterative")
@@ -66,6 +68,16 @@ def test_the_uniform_object_explains_the_energy_of_the_patterns(scan: Scan) -> N
     assert predicted == pytest.approx(measured, rel=1e-5)
     assert np.all(start.object == start.object[0, 0])
     assert (start.coverage.min(), start.coverage.max()) == (pytest.approx(0, abs=1e-2), 1)
+
+
+def test_no_refiner_begins_with_an_opaque_frame(scan: Scan) -> None:
+    whole = np.full(scan.canvas_shape(), 0.7 * np.exp(0.4j), np.complex64)
+    stitched = whole.copy()
+    stitched[:, :20] = 0  # no patch contributed there
+    start = Reconstruction(stitched, np.abs(stitched) / 0.7)
+    seen = refined_from(lambda _scan, given, _progress: given, scan, start, SilentProgress())
+    np.testing.assert_allclose(seen.object, whole, rtol=1e-5)
+    assert np.all(start.object[:, :20] == 0), "the caller's object stays as it was"
 
 
 def test_the_command_needs_no_run(scan_file: Path, ptycho: Any, refused: Any, scan: Scan, tmp_path: Path) -> None:
