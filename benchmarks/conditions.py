@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PIXELS, SIZE, DIAMETER, CURVATURE = 64, 256, 32.0, 0.02
 PHOTONS, OVERLAP = 1e9, 0.75
-REFINER = "lsq_ml"
+REFINER = "rpie"
 SAMPLES = {"lines": "lines", "natural": "image"}
 """What is judged, and the simulator that makes it."""
 WAIT = {"position_start": 5}
@@ -295,7 +295,7 @@ def main() -> None:
     parser.add_argument("--other-seeds", type=int, default=1, help="how many of them for the other sample")
     parser.add_argument("--seconds", type=float, default=30, help="training of each network")
     parser.add_argument("--epochs", type=int, default=10, help="of the refiner after the network")
-    parser.add_argument("--longest", type=int, default=40, help="epochs of the refiner by itself")
+    parser.add_argument("--longest", type=int, default=60, help="epochs of the refiner by itself")
     parser.add_argument("--device", default="cpu", help="to train on; all else is done on the CPU")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--jobs-a-process", type=int, help="as many as come unless given")

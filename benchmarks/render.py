@@ -669,15 +669,15 @@ def conditions(results: Results) -> str:
     training = [row["training"] for row in rows]
     said = (
         "Scans of 256 × 256 objects with patterns of 64 × 64, probe diameter 32 px, spoilt in one way each; the usual "
-        "one (dotted) has 1e9 photons a pattern, 75 % overlap by diameter, and nothing wrong. A `stable_hybrid` is "
-        f"trained on each scan itself for {results['seconds']:.0f} s ({results['device']}; "
+        "one (dotted) has 1e9 photons a pattern, 75 % overlap by diameter on a jittered raster, and nothing wrong. A "
+        f"`stable_hybrid` is trained on each scan itself for {results['seconds']:.0f} s ({results['device']}; "
         f"{sum(bool(each['collapsed']) for each in training)} of {len(training)} collapsed), knowing nothing of the "
-        'damage; "probe learnt" is another one with `engine.trainable_probe`, "refined first" one that is trained with '
-        f"probe or positions from the refiner alone. Then {results['epochs']} epochs of `{results['refiner']}`, in which the probe, the positions, or "
-        "probe and a second mode are free where they are what is wrong. The refiner alone has the same freedom: once "
-        "for the time of the network's pass and its refinement (one thread; training is not counted), once for "
-        f"{results['longest']} epochs. Objects are compared after shift and phase plane are taken out, so figures are "
-        "a little above those of other sections.\n\n"
+        "damage; *probe learnt* is another one with `engine.trainable_probe`, *refined first* one that is trained with "
+        f"probe or positions from the refiner alone. Then {results['epochs']} epochs of `{results['refiner']}`, in "
+        "which the probe, the positions, or probe and a second mode are free where they are what is wrong. The refiner "
+        "alone has the same freedom: once for the time of the network's pass and its refinement (one thread; training "
+        f"is not counted), once for {results['longest']} epochs. Objects are compared after shift and phase plane are "
+        "taken out, so figures are a little above those of other sections.\n\n"
         f"Where the mean SSIM falls below {condition_curves.BROKEN:g}:\n\n"
     )
     said += table(
