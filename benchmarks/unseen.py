@@ -202,7 +202,7 @@ def jobs_of(arguments: argparse.Namespace) -> list[Job]:
     trainings = [tuple(arguments.steps)] if arguments.train_once else each
     alone, networks = [], []
     for sample in arguments.samples:
-        chosen = [*arguments.networks, *(["unrolled"] if sample == "natural" else [])]
+        chosen = [*arguments.networks, *(["unrolled"] if arguments.networks and sample == "natural" else [])]
         for seed in arguments.seeds:
             common = {"sample": sample, "seed": seed, "data": arguments.data}
             schedule = {"shown": arguments.shown, "seconds": arguments.seconds, "device": arguments.device}
@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[8, 16, 24], help="of the raster, object pixels")
     parser.add_argument("--train-once", action="store_true", help="at the first step, and not at each one")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--networks", nargs="+", default=["stable_hybrid"], help="`unrolled` too for the natural one")
+    parser.add_argument("--networks", nargs="*", default=["stable_hybrid"], help="`unrolled` too for the natural one")
     parser.add_argument("--shown", type=int, help="patterns shown in training; the default unless given")
     parser.add_argument("--seconds", type=float, help="limit of each training; none unless given")
     parser.add_argument("--epochs", type=int, nargs="+", default=[1, 2, 5, 10, 20], help="after a network")
