@@ -15,7 +15,6 @@ import condition_curves
 import reliability
 from curves import by_scan, draw, equal_time, worse
 from measuring import RESULTS, mean_and_spread
-from uncertainty import FITTED
 
 Results = dict[str, Any]
 
@@ -617,9 +616,8 @@ def uncertainty(results: Results) -> str:
     for name, several in (("Networks alone", False), ("Ensembles", True)):
         arm = [row for row in rows if reliability.ensemble(row) == several]
         parts = (
-            ("the classes of the fit", lambda row: row["sample"] == row["trained"] in FITTED),
-            ("a class that took no part in it", lambda row: row["sample"] == row["trained"] not in FITTED),
-            ("a class that the network was not trained for", lambda row: row["sample"] != row["trained"]),
+            ("the class that they were trained on", lambda row: row["sample"] == row["trained"]),
+            ("other classes", lambda row: row["sample"] != row["trained"]),
         )
         for where, chosen in parts:
             part = [row for row in arm if chosen(row)]
@@ -627,8 +625,8 @@ def uncertainty(results: Results) -> str:
                 said.append([name, where, *_ratio_cells(part)])
     amplitude, phase = results["factors"]
     return (
-        f"Networks of each class of objects and each dose after {results['seconds']:.0f} s of training, at a step of 8 "
-        "px; objects of 256 × 256, patterns of 64 × 64. The uncertainty has one factor b for amplitude and one for "
+        f"Networks of each class of objects after {results['seconds']:.0f} s of training, at a step of 8 px; objects of "
+        "256 × 256, patterns of 64 × 64. The uncertainty has one factor b for amplitude and one for "
         "phase, fitted on scans of other objects (calibration); all figures are from further scans that neither a "
         "network nor the fit has seen (test). The ratio is root mean square error over root mean square uncertainty: "
         "1 is due, above it a network is too sure. Of normally distributed errors 0.68 lie within one uncertainty.\n\n"
@@ -668,7 +666,7 @@ def conditions(results: Results) -> str:
     failed = [f"{row['label']}: {row['error']}" for row in results["rows"] if "error" in row]
     training = [row["training"] for row in rows]
     said = (
-        "Scans of 256 × 256 objects with patterns of 64 × 64, probe diameter 32 px, spoilt in one way each; the usual "
+        f"Objects of {results['size']}² pixels, patterns of 64 × 64, probe diameter 32 px, spoilt in one way each; the usual "
         "one (dotted) has 1e9 photons a pattern, 75 % overlap by diameter on a jittered raster, and nothing wrong. A "
         f"`stable_hybrid` is trained on each scan itself for {results['seconds']:.0f} s ({results['device']}; "
         f"{sum(bool(each['collapsed']) for each in training)} of {len(training)} collapsed), knowing nothing of the "

@@ -2,8 +2,8 @@
 
 Networks of each class of objects are trained for the same seconds, then reconstruct unseen scans, by themselves and as
 an ensemble. The factors of `ptycho_host.metrics.uncertainty` are fitted on some of these scans (calibration) and held
-against others (test), which no network and no fit has seen: other objects of the class, wider steps, a class that
-took no part in the fit, and a class that the network was not trained for.
+against others (test), which no network and no fit has seen: other objects of the class, also at wider steps and
+with fewer photons, and objects of classes that the network was not trained for.
 
     python benchmarks/uncertainty.py --seconds 60 --seeds 0 1 2 --workers 2
 """
@@ -22,9 +22,9 @@ from measuring import as_they_come, write_results
 Row = dict[str, Any]
 Factors = tuple[float, float]
 QUANTITIES = ("amplitude", "phase")
-TRAINED_STEP, STEPS = 8, (8, 16, 24)
-FITTED = ("lines", "image")
-"""Classes that the factors are fitted on."""
+STEPS, ONE_STEP = (8, 16, 24), 16
+"""Networks are trained at the first; fewer photons and other classes are tried at the last."""
+CLASSES = ("lines", "image", "random_field")
 PICTURES = {
     "training": ("astronaut", "coins"),
     "calibration": ("camera", "moon"),
@@ -35,13 +35,13 @@ SEEDS = {"calibration": 1001, "test": 2002}
 
 
 class Team(NamedTuple):
-    """Runs of one class and dose, to be held against the scans of a part, each alone and all as an ensemble.
+    """Runs of one class, to be held against the scans of a part, each alone and all as an ensemble.
 
-    factors: b for amplitude and phase; None: the defaults.
+    photons: of a pattern, many as in training and few. factors: b for amplitude and phase; None: the defaults.
     """
 
     sample: str
-    photons: float
+    photons: tuple[float, float]
     runs: tuple[str, ...]
     part: str
     device: str
@@ -61,20 +61,19 @@ def train_member(job: tuple[str, float, int, float, str, str]) -> Row:
 
     sample, photons, seed, seconds, device, folder = job
     config = {
-        "simulator": simulator(sample, "training", photons, TRAINED_STEP),
+        "simulator": simulator(sample, "training", photons, STEPS[0]),
         "generator": "stable_hybrid",
         "clip": "agc",
         "seed": seed,
         "engine": {"threads": 1, "device": device},
         "train": {"time_limit": seconds},
     }
-    path = Path(folder) / f"{sample}-{photons:.0e}-{seed}"
+    path = Path(folder) / f"{sample}-{seed}"
     run = train(config, out=path)
     metrics = run.metrics
     return {
         "label": f"trained {path.name}",
         "sample": sample,
-        "photons": photons,
         "seed": seed,
         "run": str(path),
         "epochs": metrics["training"]["epochs"],
@@ -90,19 +89,20 @@ def judge(team: Team) -> Row:
     host = Host.discover()
     runs = [Run.open(path, host=host, settings=[f"engine.device={team.device}"]) for path in team.runs]
     rows = []
-    scans = [(team.sample, step) for step in STEPS]
+    many, few = team.photons
+    scans = [*((team.sample, step, many) for step in STEPS), (team.sample, ONE_STEP, few)]
     if team.part == "test":
-        scans += [(other, TRAINED_STEP) for other in FITTED if other != team.sample]
-    for sample, step in scans:
-        options = simulator(sample, team.part, team.photons, step)
+        scans += [(other, ONE_STEP, many) for other in CLASSES if other != team.sample]
+    for sample, step, photons in scans:
+        options = simulator(sample, team.part, photons, step)
         scan = simulate(options.pop("name"), options, seed=SEEDS[team.part], host=host)
         made = {run.config.seed: run.assemble(scan, refiner=False).reconstruction for run in runs}
         for seeds in [*([seed] for seed in made), *([list(made)] if len(made) > 1 else [])]:
             members = [made[seed] for seed in seeds]
             for quantity, found in held_against_truth(members, scan, team.factors or COMMON).items():
-                about = {"trained": team.sample, "sample": sample, "photons": team.photons, "step": step}
+                about = {"trained": team.sample, "sample": sample, "photons": photons, "step": step}
                 rows.append({**about, "part": team.part, "seeds": seeds, "quantity": quantity, **found})
-    return {"label": f"{team.part} of {team.sample}, {team.photons:.0e} photons", "rows": rows}
+    return {"label": f"{team.part} of {team.sample}", "rows": rows}
 
 
 def held_against_truth(members: list[Any], scan: Any, factors: Factors) -> dict[str, Row]:
@@ -148,7 +148,7 @@ def held_against_truth(members: list[Any], scan: Any, factors: Factors) -> dict[
 
 def fitted(rows: Iterable[Row]) -> Factors | None:
     """The factors of networks by themselves that miss the errors of these rows by the least ratio."""
-    own = [row for row in rows if row["trained"] == row["sample"] in FITTED and len(row["seeds"]) == 1]
+    own = [row for row in rows if len(row["seeds"]) == 1]
     if not own:
         return None
     amplitude, phase = ([row for row in own if row["quantity"] == quantity] for quantity in QUANTITIES)
@@ -172,8 +172,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60, help="training of each network")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the networks")
-    parser.add_argument("--samples", nargs="+", default=[*FITTED, "random_field"], help="classes of objects")
-    parser.add_argument("--photons", type=float, nargs="+", default=[1e9, 1e5], help="of a pattern")
+    parser.add_argument("--samples", nargs="+", default=["lines", "image"], help="classes to train on")
+    parser.add_argument("--photons", type=float, nargs=2, default=[1e9, 1e5], help="of a pattern: many, few")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
@@ -181,22 +181,20 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         jobs = [
-            (sample, photons, seed, arguments.seconds, arguments.device, folder)
+            (sample, arguments.photons[0], seed, arguments.seconds, arguments.device, folder)
             for seed in arguments.seeds
             for sample in arguments.samples
-            for photons in arguments.photons
         ]
-        groups: dict[tuple[str, float], list[str]] = {}
-        for (sample, photons, *_), result in as_they_come(train_member, jobs, arguments.workers):
+        runs: dict[str, list[str]] = {}
+        for (sample, *_), result in as_they_come(train_member, jobs, arguments.workers):
             if "error" not in result:
-                groups.setdefault((sample, photons), []).append(result.pop("run"))
+                runs.setdefault(sample, []).append(result.pop("run"))
             content["networks"].append(result)
             write_results("uncertainty", content)
         for part in ("calibration", "test"):
             teams = [
-                Team(sample, photons, tuple(sorted(runs)), part, arguments.device, content["factors"])
-                for (sample, photons), runs in groups.items()
-                if part == "test" or sample in FITTED
+                Team(sample, tuple(arguments.photons), tuple(sorted(paths)), part, arguments.device, content["factors"])
+                for sample, paths in runs.items()
             ]
             for _, result in as_they_come(judge, teams, arguments.workers):
                 content["rows"] += result.get("rows", [result])
