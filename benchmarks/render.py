@@ -625,10 +625,10 @@ def uncertainty(results: Results) -> str:
                 said.append([name, where, *_ratio_cells(part)])
     amplitude, phase = results["factors"]
     return (
-        f"Networks of each class of objects after {results['seconds']:.0f} s of training, at a step of 8 px; objects of "
-        "256 × 256, patterns of 64 × 64. The uncertainty has one factor b for amplitude and one for "
-        "phase, fitted on scans of other objects (calibration); all figures are from further scans that neither a "
-        "network nor the fit has seen (test). The ratio is root mean square error over root mean square uncertainty: "
+        f"Networks of each class of objects after {results['seconds']:.0f} s of training at a step of 8 px; objects of "
+        "256 × 256, patterns of 64 × 64. The uncertainty has one factor b for amplitude and one for phase, fitted on "
+        "scans of other objects (calibration); all figures are from further scans that neither a network nor the fit "
+        "has seen (test). The ratio is root mean square error over root mean square uncertainty: "
         "1 is due, above it a network is too sure. Of normally distributed errors 0.68 lie within one uncertainty.\n\n"
         f"By the calibration scans b = {amplitude:.2f} for amplitude and {phase:.2f} for phase. "
         "On the test scans, geometric mean of the ratios and the factor by which they scatter:\n\n"
@@ -666,8 +666,8 @@ def conditions(results: Results) -> str:
     failed = [f"{row['label']}: {row['error']}" for row in results["rows"] if "error" in row]
     training = [row["training"] for row in rows]
     said = (
-        f"Objects of {results['size']}² pixels, patterns of 64 × 64, probe diameter 32 px, spoilt in one way each; the usual "
-        "one (dotted) has 1e9 photons a pattern, 75 % overlap by diameter on a jittered raster, and nothing wrong. A "
+        f"Objects of {results['size']}² pixels, patterns of 64 × 64, probe diameter 32 px, spoilt in one way each; the "
+        "usual one (dotted) has 1e9 photons a pattern, 75 % overlap by diameter on a jittered raster, and nothing wrong. A "
         f"`stable_hybrid` is trained on each scan itself for {results['seconds']:.0f} s ({results['device']}; "
         f"{sum(bool(each['collapsed']) for each in training)} of {len(training)} collapsed), knowing nothing of the "
         "damage; *probe learnt* is another one with `engine.trainable_probe`, *refined first* one that is trained with "
