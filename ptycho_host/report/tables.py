@@ -78,8 +78,6 @@ QUANTITIES = (
     Quantity("held_out", "r_factor", "R factor", _fixed(4), better=-1),
     Quantity("uncertainty", "amplitude", "amplitude", _short),
     Quantity("uncertainty", "phase", "phase", _short, "rad"),
-    Quantity("uncertainty", "amplitude_within", "errors within, amplitude", _fixed(2)),
-    Quantity("uncertainty", "phase_within", "errors within, phase", _fixed(2)),
     Quantity("training", "epochs", "epochs", str),
     Quantity("training", "seconds", "time", duration),
     Quantity("training", "patterns_per_second", "throughput", _fixed(0), "patterns/s"),
