@@ -38,6 +38,11 @@ def test_more_iterations_than_it_was_trained_with(trained: Path) -> None:
     assert not np.allclose(more, own, atol=1e-3)
 
 
+def test_patches_cut_from_one_canvas_tell_nothing_of_its_uncertainty(trained: Path) -> None:
+    reconstruction = Run.open(trained).reconstruct(simulate("lines", SIMULATOR, seed=0))
+    assert (reconstruction.spread, reconstruction.uncertainty) == (None, None)
+
+
 def test_options_that_the_weights_do_not_fit_are_refused(trained: Path) -> None:
     scan = simulate("lines", SIMULATOR, seed=0)
     with pytest.raises(BundleError, match="the weights do not fit the generator"):
