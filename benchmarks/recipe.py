@@ -104,6 +104,9 @@ def arms() -> dict[str, tuple[str, Table]]:
         made[f"ours, reference's {name}"] = ("ours", overlaid(ours, theirs))
     for name, changes in CHANGES.items():
         made[f"reference, {name}"] = ("changed", overlaid(reference, *changes))
+    for name, (_, own) in DIFFERENCES.items():
+        made[f"reference, ten times the rate, our {name}"] = ("rate", overlaid(reference, own, FAST))
+    made["reference, ten times the rate, agc"] = ("rate", overlaid(reference, FAST, {"clip": "agc"}))
     made["ours, five times the rate"] = ("ours", overlaid(ours, FAST))
     return made
 
