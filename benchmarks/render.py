@@ -666,7 +666,7 @@ def conditions(results: Results) -> str:
     failed = [f"{row['label']}: {row['error']}" for row in results["rows"] if "error" in row]
     training = [row["training"] for row in rows]
     said = (
-        f"Objects of {results['size']}² pixels, patterns of 64 × 64, probe diameter 32 px, spoilt in one way each; the "
+        f"Objects of {results['size']}² pixels, patterns of 64², probe diameter 32 px, spoilt in one way each; the "
         "usual one (dotted) has 1e9 photons a pattern, 75 % overlap by diameter on a jittered raster, and nothing wrong. A "
         f"`stable_hybrid` is trained on each scan itself for {results['seconds']:.0f} s ({results['device']}; "
         f"{sum(bool(each['collapsed']) for each in training)} of {len(training)} collapsed), knowing nothing of the "
