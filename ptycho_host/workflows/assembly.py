@@ -20,12 +20,16 @@ from ptycho_host.contracts import (
     SharedStitcher,
     TrainingEngine,
 )
+from ptycho_host.data.covering import covering
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
 from ptycho_host.metrics.uncertainty import stitched_uncertainty
+from ptycho_host.physics.illumination import probe_diameter
 from ptycho_host.processes import Processes, processes_of
 from ptycho_host.resolution import scope_of
 
+FIRST_LOOK = 0.5
+"""Distance, in probe diameters, of the patterns that a network is shown when a refiner follows."""
 PATCH_MEMORY = 2**28
 """Bytes of predicted patches that are kept for a stitcher's second pass; beyond it they are predicted again."""
 
@@ -59,7 +63,8 @@ def assemble(
 
     Processes that share the engine's work (`processes` where given, as `Processes()` for this one alone) predict and
     stitch a stretch of the scan each, and all get the object; where the stitcher cannot be shared, each of them does
-    the whole. Only the first one refines.
+    the whole. Only the first one refines. Where the scan is dense and a refiner follows, which looks at all patterns,
+    a generator of single patterns is shown no more of them than cover the object.
     """
     processes = processes or processes_of(engine)
     with processes.together():
@@ -71,6 +76,7 @@ def assemble(
         given, scan = scan.probe, replace(scan, probe=bundle.probe_for(scan.probe))
         # Sorted by y, a patch's neighbours come soon after it: stitchers that compare them need not hold the others.
         ordered = scan.subset(np.lexsort((scan.positions[:, 1], scan.positions[:, 0])))
+        ordered = ordered if refine is None else _first_look(ordered, bundle)
         stitcher.begin(Canvas(scan.canvas_shape(), ordered.positions), scan.probe)
     patches = _PatchSupply(engine, bundle, ordered, progress, _share(stitcher, processes, ordered.count))
     started = perf_counter()
@@ -85,6 +91,9 @@ def assemble(
     stitch_seconds = perf_counter() - started - patches.seconds
     started = perf_counter()
     if refine is not None and processes.first:
+        if ordered.count < scan.count:
+            seen = f"the network looked at {ordered.count:,} of {scan.count:,} patterns, the refiner at all"
+            result = replace(result, notes=(*result.notes, seen))
         result = refined_from(refine, scan, result, progress)
     return Assembly(result, patches.seconds, stitch_seconds, perf_counter() - started)
 
@@ -92,6 +101,13 @@ def assemble(
 def refined_from(refine: RefineFunction, scan: Scan, start: Reconstruction, progress: Progress) -> Reconstruction:
     """What the refiner makes of the start; the spread of the patches says nothing about it any more."""
     return replace(refine(scan, _without_gaps(start), progress), spread=None, uncertainty=None)
+
+
+def _first_look(scan: Scan, bundle: Bundle) -> Scan:
+    """What a generator is shown before a refiner: its time is better spent on epochs, where patterns abound."""
+    if bundle.shape.channels > 1 or scope_of(bundle.generator) == "scan":
+        return scan
+    return scan.subset(covering(scan.positions, FIRST_LOOK * probe_diameter(scan.probe)))
 
 
 def _without_gaps(start: Reconstruction) -> Reconstruction:

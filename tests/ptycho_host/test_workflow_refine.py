@@ -80,6 +80,16 @@ def test_no_refiner_begins_with_an_opaque_frame(scan: Scan) -> None:
     assert np.all(start.object[:, :20] == 0), "the caller's object stays as it was"
 
 
+def test_before_a_refiner_a_network_looks_at_as_many_patterns_as_cover_the_object(run: Run, host: Host) -> None:
+    dense = simulate("lines", SIMULATOR | {"scan": {"step": 3}}, seed=5, host=host)
+    thinned, whole = (run.assemble(dense, refiner=refiner).reconstruction for refiner in ("epie", False))
+    # A probe of 16 px: 22 positions a side, 9 points of the lattice on 63 px.
+    assert thinned.notes[-1] == "the network looked at 81 of 484 patterns, the refiner at all"
+    assert not whole.notes
+    # The rim that only left-out patterns light is refined too.
+    assert diffraction_agreement(thinned.object, dense).residual < diffraction_agreement(whole.object, dense).residual
+
+
 def test_the_command_needs_no_run(scan_file: Path, ptycho: Any, refused: Any, scan: Scan, tmp_path: Path) -> None:
     arguments = ("reconstruct", "--data", "scan.npz", "--refine", "rpie", "--refine-epochs", "4")
     outcome = ptycho(*arguments)
