@@ -118,11 +118,13 @@ def draw(rows: Iterable[Row], sample: str, path: Path) -> Path:
                 for points in (row["points"] for row in curves.get(name, [])):
                     axes.plot(*_curve(points, error), color=colour, linewidth=0.6, alpha=0.5)
                 if name in curves:
-                    label = f"{name}, then the refiner" if name else "refiner alone"
-                    seconds, values = _curve(averaged(curves[name]), error)
-                    axes.plot(seconds, values, "o-", color=colour, linewidth=1.6, markersize=3.5, label=label)
+                    label = f"{name} and refiner" if name else "refiner alone"
+                    points = averaged(curves[name])
+                    axes.plot(*_curve(points, error), "o-", color=colour, linewidth=1.6, markersize=3.5, label=label)
+                    one_pass = [points[0]["seconds"]], [max(error(points[0]), SMALLEST)]
                     if name:
-                        axes.plot(seconds[:1], values[:1], "o", color="white", markersize=7, markeredgecolor=colour)
+                        label = f"{name} alone"
+                        axes.plot(*one_pass, "o", color="white", markersize=7, markeredgecolor=colour, label=label)
             axes.set(xscale="log", yscale="log")
             for axis in (axes.xaxis, axes.yaxis):
                 axis.set_major_formatter(LogFormatterSciNotation())
@@ -137,4 +139,6 @@ def draw(rows: Iterable[Row], sample: str, path: Path) -> Path:
 
 
 def _curve(points: list[Row], error: Any) -> tuple[list[float], list[float]]:
-    return [point["seconds"] for point in points], [max(error(point), SMALLEST) for point in points]
+    """Seconds and errors, without a network by itself, which looks at more patterns than one before a refiner."""
+    refined = [point for point in points if point["epochs"]]
+    return [point["seconds"] for point in refined], [max(error(point), SMALLEST) for point in refined]

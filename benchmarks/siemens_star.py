@@ -19,7 +19,9 @@ from measured import explained, halves
 from measuring import as_they_come, write_results
 
 if TYPE_CHECKING:
-    from ptycho_host import Host, Reconstruction, Scan
+    from ptycho_host import Host, Scan
+    from ptycho_host.config import ComponentChoice
+    from ptycho_host.workflows.assembly import Assembly
 
 REFINER = "lsq_ml"
 PARTS = ("whole", "unseen half")
@@ -56,7 +58,7 @@ def measure(job: Job) -> dict[str, Any]:
     known, judge = halves(whole) if job.part == "unseen half" else (whole, whole)
     row = {**job.named(), "patterns": judge.count, "reference": explained(whole.reference, judge)}
     if job.seconds is None:
-        return row | {"objects": [refinement(host, judge, None, epochs) for epochs in job.epochs]}
+        return row | {"objects": [figures(alone(host, judge, epochs), judge, epochs) for epochs in job.epochs]}
     with tempfile.TemporaryDirectory() as folder:
         write_scan(known, source := Path(folder) / "known.npz", host=host)
         config = {
@@ -73,21 +75,29 @@ def measure(job: Job) -> dict[str, Any]:
         run = train(config, out=place, host=host)
         metrics = run.metrics
         training = {name: metrics["training"][name] for name in ("epochs", "seconds", "collapsed")}
-        made = Run.open(place, host=host, settings=["engine.device=cpu"]).assemble(judge)
-    network = {"epochs": 0, "seconds": made.seconds} | (explained(made.reconstruction.object, judge) or {})
-    refined = [refinement(host, judge, made.reconstruction, epochs) for epochs in job.epochs]
-    return row | {"training": training, "held_out": metrics.get("held_out"), "objects": [network, *refined]}
+        applied = Run.open(place, host=host, settings=["engine.device=cpu"])
+        objects = [figures(applied.assemble(judge), judge, 0)]
+        objects += [figures(applied.assemble(judge, refiner=refiner(epochs)), judge, epochs) for epochs in job.epochs]
+    return row | {"training": training, "held_out": metrics.get("held_out"), "objects": objects}
 
 
-def refinement(host: Host, scan: Scan, start: Reconstruction | None, epochs: int) -> dict[str, Any]:
-    """What the refiner makes of a start (None: a uniform object), with its own seconds."""
+def refiner(epochs: int) -> ComponentChoice:
+    from ptycho_host.config import ComponentChoice
+
+    return ComponentChoice(name=REFINER, options={"epochs": epochs, "threads": 1, "device": "cpu"})
+
+
+def alone(host: Host, scan: Scan, epochs: int) -> Assembly:
+    """The refiner from a uniform object."""
     from ptycho_host.report.progress import SilentProgress
     from ptycho_host.workflows.refine import configure_refiner, refined
 
-    choice = {"name": REFINER, "epochs": epochs, "threads": 1, "device": "cpu"}
-    made = refined(scan, configure_refiner(host, choice), start, SilentProgress())
-    figures = explained(made.reconstruction.object, scan) or {}
-    return {"epochs": epochs, "seconds": made.seconds} | figures
+    return refined(scan, configure_refiner(host, refiner(epochs)), None, SilentProgress())
+
+
+def figures(made: Assembly, scan: Scan, epochs: int) -> dict[str, Any]:
+    """How well all patterns of the scan are explained, after seconds of reconstruction on one thread."""
+    return {"epochs": epochs, "seconds": made.seconds} | (explained(made.reconstruction.object, scan) or {})
 
 
 def main() -> None:
@@ -110,14 +120,14 @@ def main() -> None:
         for part in arguments.parts
         for loss in arguments.loss
     ]
-    alone = [
+    refiners = [
         Job(data, part, 0, "", None, tuple(arguments.alone), "cpu", None)
         for data in arguments.data
         for part in arguments.parts
     ]
     rows: list[dict[str, Any]] = []
     content = {"seconds": arguments.seconds, "device": arguments.device, "refiner": REFINER, "rows": rows}
-    for job, result in as_they_come(measure, [*networks, *alone], arguments.workers):
+    for job, result in as_they_come(measure, [*networks, *refiners], arguments.workers):
         rows.append(job.named() | result)
         print(rows[-1].get("objects"), flush=True)
         path = write_results("siemens_star", content)

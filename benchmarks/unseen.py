@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ptycho_host import Reconstruction, Run, Scan
+    from ptycho_host import Run, Scan
     from ptycho_host.workflows.assembly import Assembly
 
 SIZE = 392
@@ -135,9 +135,8 @@ def measure(job: Job) -> dict[str, Any]:
             task = unseen(job, step)
             row = {"step": step, "patterns": task.scan.count, "reference": task.reference}
             warm_up(task.scan)
-            made = run.assemble(task.scan) if run is not None else None
-            points = [] if made is None else [point(task, made, 0, made.seconds)]
-            points += [refinement(task, made, epochs) for epochs in job.epochs]
+            points = [] if run is None else [point(task, run.assemble(task.scan), 0)]
+            points += [point(task, refinement(task.scan, run, epochs), epochs) for epochs in job.epochs]
             curves.append(row | {"points": points})
         if run is None:
             return {"label": job.named()["label"], "curves": curves}
@@ -166,30 +165,28 @@ def warm_up(scan: Scan) -> None:
     """Let the libraries load what they load at first use, which is nobody's time of reconstruction."""
     import numpy as np
 
-    few = scan.subset(np.arange(min(32, scan.count)))
-    refined_by(few, None, 1)
+    refinement(scan.subset(np.arange(min(32, scan.count))), None, 1)
 
 
-def refined_by(scan: Scan, start: Reconstruction | None, epochs: int) -> Assembly:
+def refinement(scan: Scan, run: Run | None, epochs: int) -> Assembly:
+    """What `ptycho reconstruct --refine` does: a network and the refiner, or the refiner from a uniform object."""
     from ptycho_host import Host
+    from ptycho_host.config import ComponentChoice
     from ptycho_host.report.progress import SilentProgress
     from ptycho_host.workflows.refine import configure_refiner, refined
 
-    choice = {"name": REFINER, "epochs": epochs, "threads": 1, "device": "cpu"}
-    return refined(scan, configure_refiner(Host.discover(), choice), start, SilentProgress())
+    choice = ComponentChoice(name=REFINER, options={"epochs": epochs, "threads": 1, "device": "cpu"})
+    if run is not None:
+        return run.assemble(scan, refiner=choice)
+    return refined(scan, configure_refiner(Host.discover(), choice), None, SilentProgress())
 
 
-def refinement(task: Task, start: Assembly | None, epochs: int) -> dict[str, Any]:
-    """A point of the curve: the refiner from a network's object or, without one, from a uniform object."""
-    made = refined_by(task.scan, start and start.reconstruction, epochs)
-    return point(task, made, epochs, made.seconds + (start.seconds if start else 0))
-
-
-def point(task: Task, made: Assembly, epochs: int, seconds: float) -> dict[str, Any]:
+def point(task: Task, made: Assembly, epochs: int) -> dict[str, Any]:
+    """A point of a curve: seconds and figures of merit."""
     from ptycho_host.workflows.evaluation import evaluate
 
     figures = evaluate(made, task.judge).metrics.as_json()
-    found = {"epochs": epochs, "seconds": seconds}
+    found: dict[str, Any] = {"epochs": epochs, "seconds": made.seconds}
     found |= {name: figures["diffraction"][name] for name in ("correlation", "residual")}
     for part in ("amplitude", "phase") if task.judge.truth is not None else ():
         found |= {f"{part}_{name}": figures[part][name] for name in ("ssim", "mae")}
