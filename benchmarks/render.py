@@ -667,8 +667,8 @@ def conditions(results: Results) -> str:
     training = [row["training"] for row in rows]
     said = (
         f"Objects of {results['size']}² pixels, patterns of 64², probe diameter 32 px, spoilt in one way each; the "
-        "usual one (dotted) has 1e9 photons a pattern, 75 % overlap by diameter on a jittered raster, and nothing wrong. A "
-        f"`stable_hybrid` is trained on each scan itself for {results['seconds']:.0f} s ({results['device']}; "
+        "usual one (dotted) has 1e9 photons a pattern, 75 % overlap by diameter on a jittered raster, nothing wrong. "
+        f"A `stable_hybrid` is trained on each scan itself for {results['seconds']:.0f} s ({results['device']}; "
         f"{sum(bool(each['collapsed']) for each in training)} of {len(training)} collapsed), knowing nothing of the "
         "damage; *probe learnt* is another one with `engine.trainable_probe`, *refined first* one that is trained with "
         f"probe or positions from the refiner alone. Then {results['epochs']} epochs of `{results['refiner']}`, in "
