@@ -42,6 +42,7 @@ class Job:
     """A network to train on a scan of one class and the first step, or the refiner alone; judged unseen at all steps.
 
     network: None for the refiner alone. shown, seconds: patterns and time of training; None for the default, no limit.
+    run: a finished one to be judged instead of training.
     """
 
     sample: str
@@ -53,6 +54,7 @@ class Job:
     seconds: float | None = None
     device: str = "cpu"
     data: Path | None = None
+    run: Path | None = None
 
     def named(self) -> dict[str, Any]:
         """What tells this job from others."""
@@ -149,6 +151,8 @@ def trained(job: Job, folder: Path) -> Run:
     """The run as it would be opened later: wherever it was trained, it reconstructs on one thread of the CPU."""
     from ptycho_host import Run, train
 
+    if job.run is not None:
+        return Run.open(job.run, settings=["engine.device=cpu"])
     what, patterns = training_of(job, folder)
     # The defaults, unless something else is asked for.
     schedule: dict[str, Any] = {}
@@ -199,14 +203,14 @@ def jobs_of(arguments: argparse.Namespace) -> list[Job]:
     trainings = [tuple(arguments.steps)] if arguments.train_once else each
     alone, networks = [], []
     for sample in arguments.samples:
-        chosen = [*arguments.networks, *(["unrolled"] if arguments.networks and sample == "natural" else [])]
+        further = ["unrolled"] if sample == "natural" and arguments.networks and not arguments.run else []
         for seed in arguments.seeds:
             common = {"sample": sample, "seed": seed, "data": arguments.data}
-            schedule = {"shown": arguments.shown, "seconds": arguments.seconds, "device": arguments.device}
+            schedule = {name: getattr(arguments, name) for name in ("shown", "seconds", "device", "run")}
             networks += [
                 Job(steps=steps, epochs=tuple(arguments.epochs), network=name, **common, **schedule)
                 for steps in trainings
-                for name in chosen
+                for name in [*arguments.networks, *further]
             ]
             # A measured scan is the same under every seed, and so are photographs.
             if arguments.alone and (seed == arguments.seeds[0] or sample in ("lines", "cells")):
@@ -223,6 +227,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="*", default=["stable_hybrid"], help="`unrolled` too for the natural one")
     parser.add_argument("--shown", type=int, help="patterns shown in training; the default unless given")
     parser.add_argument("--seconds", type=float, help="limit of each training; none unless given")
+    parser.add_argument("--run", type=Path, help="a finished run of the network, instead of training")
     parser.add_argument("--epochs", type=int, nargs="+", default=[1, 2, 5, 10, 20], help="after a network")
     parser.add_argument("--alone", type=int, nargs="*", default=[1, 2, 5, 10, 20, 50], help="without one")
     parser.add_argument("--data", type=Path, help="measured scan; the embedded one unless given")
