@@ -415,7 +415,7 @@ def unseen(results: Results) -> str:
         f"{results['size']} × {results['size']}, patterns of 64 × 64 with 1e9 photons; of the measured `star` the left "
         "half trains and the right half, thinned to the step, is reconstructed; all its patterns judge."
     )
-    parts = [setting, _trainings(rows), _arms(scans, refiner)]
+    parts = [setting, *([results["note"]] if "note" in results else []), _trainings(rows), _arms(scans, refiner)]
     if all(None in curves for curves in scans.values()):
         folder = Path(__file__).parent / "figures"
         samples = dict.fromkeys(sample for sample, _ in scans)
@@ -801,6 +801,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "unseen": ("Unseen lines objects", unseen),
     "unseen_longer": ("Unseen lines objects, trained for longer", unseen),
     "unseen_classes": ("Unseen objects of other classes", unseen),
+    "unseen_dense": ("A dense scan, where the network looks at part of it", unseen),
+    "unseen_star": ("The unseen half of a measured star", unseen),
     "uncertainty": ("Uncertainty, predicted and true", uncertainty),
     "conditions": ("Harder conditions", conditions),
     "streaming": ("Scans larger than memory", streaming),
