@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 from measuring import as_they_come, write_results
 
 if TYPE_CHECKING:
-    from ptycho_host import Reconstruction, Scan
+    from ptycho_host import Scan
+    from ptycho_host.config import ComponentChoice
     from ptycho_host.workflows.assembly import Assembly
 
 PIXELS, SIZE, DIAMETER, CURVATURE = 64, 224, 32.0, 0.02
@@ -159,21 +160,15 @@ def measure(job: Job) -> dict[str, Any]:
     from ptycho_host.workflows.evaluation import as_refined
 
     true, given = job.scans()
-    network, training = trained(job, given)
-    arms = {"network": figures(network, true, given, network.seconds)}
-    start = network.reconstruction
-    polished = iterated(given, start, job.epochs, job.free)
-    together = network.seconds + polished.seconds
-    arms["network + refiner"] = figures(polished, true, given, together)
-    if job.free:
-        fixed = iterated(given, start, job.epochs, {})
-        arms["network + refiner, nothing free"] = figures(fixed, true, given, network.seconds + fixed.seconds)
+    freedoms = [job.free, {}] if job.free else [job.free]
+    names = ("network", "network + refiner", "network + refiner, nothing free")
+    made, training = networks(job, given, freedoms)
+    arms = {name: figures(each, true, given) for name, each in zip(names, made, strict=False)}
     freedom = job.free | WAIT if "positions" in job.free else job.free
-    longest = iterated(given, None, job.longest, freedom)
-    equal = min(job.longest, max(1, round(together / longest.seconds * job.longest)))
-    alone = iterated(given, None, equal, freedom)
-    arms["refiner, equal time"] = figures(alone, true, given, alone.seconds)
-    arms["refiner, long"] = figures(longest, true, given, longest.seconds)
+    longest = alone(given, job.longest, freedom)
+    equal = min(job.longest, max(1, round(made[1].seconds / longest.seconds * job.longest)))
+    arms["refiner, equal time"] = figures(alone(given, equal, freedom), true, given)
+    arms["refiner, long"] = figures(longest, true, given)
     if job.free == FREE_PROBE:
         arms |= both(job, "probe learnt", true, given, trainable_probe=True)
     if job.free and "modes" not in job.free:
@@ -189,16 +184,17 @@ def measure(job: Job) -> dict[str, Any]:
 
 def both(job: Job, name: str, true: Scan, given: Scan, **engine: Any) -> dict[str, dict[str, Any]]:
     """Another network, and the refiner after it."""
-    network, _ = trained(job, given, **engine)
-    then = iterated(given, network.reconstruction, job.epochs, job.free)
-    return {
-        name: figures(network, true, given, network.seconds),
-        f"{name} + refiner": figures(then, true, given, network.seconds + then.seconds),
-    }
+    made, _ = networks(job, given, [job.free], **engine)
+    return {arm: figures(each, true, given) for arm, each in zip((name, f"{name} + refiner"), made, strict=True)}
 
 
-def trained(job: Job, scan: Scan, **engine: Any) -> tuple[Assembly, dict[str, Any]]:
-    """What a network makes of the scan that it was trained on, with more options of the engine."""
+def networks(
+    job: Job, scan: Scan, freedoms: Iterable[Mapping[str, Any]], **engine: Any
+) -> tuple[list[Assembly], dict[str, Any]]:
+    """What a network makes of the scan that it was trained on, alone and with a refiner of each freedom after it.
+
+    engine: more options for its training. Wherever that is, all the rest is timed on one thread of the CPU.
+    """
     from ptycho_host import Run, train, write_scan
 
     with tempfile.TemporaryDirectory() as folder:
@@ -213,20 +209,28 @@ def trained(job: Job, scan: Scan, **engine: Any) -> tuple[Assembly, dict[str, An
         run = train(config, out=out)
         wanted = ("epochs", "seconds", "patterns_per_second", "collapsed")
         training = {name: run.metrics["training"][name] for name in wanted}
-        # Wherever it was trained, it is timed on one thread of the CPU, as the refiner is.
-        return Run.open(out, settings=["engine.device=cpu"]).assemble(scan), training
+        applied = Run.open(out, settings=["engine.device=cpu"])
+        made = [applied.assemble(scan)]
+        made += [applied.assemble(scan, refiner=refiner(job.epochs, free)) for free in freedoms]
+    return made, training
 
 
-def iterated(scan: Scan, start: Reconstruction | None, epochs: int, free: Mapping[str, Any]) -> Assembly:
+def refiner(epochs: int, free: Mapping[str, Any]) -> ComponentChoice:
+    from ptycho_host.config import ComponentChoice
+
+    return ComponentChoice(name=REFINER, options={"epochs": epochs, "threads": 1, "device": "cpu", **free})
+
+
+def alone(scan: Scan, epochs: int, free: Mapping[str, Any]) -> Assembly:
+    """The refiner from a uniform object."""
     from ptycho_host import Host
     from ptycho_host.report.progress import SilentProgress
     from ptycho_host.workflows.refine import configure_refiner, refined
 
-    choice = {"name": REFINER, "epochs": epochs, "threads": 1, "device": "cpu", **free}
-    return refined(scan, configure_refiner(Host.discover(), choice), start, SilentProgress())
+    return refined(scan, configure_refiner(Host.discover(), refiner(epochs, free)), None, SilentProgress())
 
 
-def figures(made: Assembly, true: Scan, given: Scan, seconds: float) -> dict[str, Any]:
+def figures(made: Assembly, true: Scan, given: Scan) -> dict[str, Any]:
     """Scores against the truth where the true scan lights it, and against the patterns as the arm explains them."""
     import numpy as np
 
@@ -245,7 +249,7 @@ def figures(made: Assembly, true: Scan, given: Scan, seconds: float) -> dict[str
     found = {f"{part}_{name}": against[part][name] for part in ("amplitude", "phase") for name in ("ssim", "mae")}
     found |= {
         "residual": diffraction_agreement(result.object, seen, result.further_modes).residual,
-        "seconds": seconds,
+        "seconds": made.seconds,
     }
     if result.positions is not None:
         errors = result.positions - true.positions
