@@ -1,6 +1,7 @@
 """Collapsed runs of stable_hybrid: seeds x depths x losses x clippers x stabilisers, on a small lines scan.
 
-One run of each seed is not trained: what all of them start from, and must improve on.
+One run of each seed is not trained: what all of them start from, and must improve on. Started again with the same
+settings it adds the runs that are missing.
 
     python benchmarks/collapse.py --seeds 4 --epochs 6
 """
@@ -8,12 +9,13 @@ One run of each seed is not trained: what all of them start from, and must impro
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import product
 from typing import Any
 
-from measuring import as_they_come, forget_peak_memory, trained, write_results
+from measuring import RESULTS, as_they_come, forget_peak_memory, trained, write_results
 
 UNTRAINED = {"epochs": 1, "learning_rate": 1e-12}
 """One pass that changes nothing."""
@@ -78,6 +80,34 @@ def jobs_of(arguments: argparse.Namespace) -> Iterator[Job]:
             yield Job(seed, depth, loss, clip, stabiliser, arguments.epochs, size, device)
 
 
+def done_before(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """The runs that the file of results has already, if they are of these settings."""
+    path = RESULTS / f"{arguments.name}.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if any(found.get(name) != getattr(arguments, name) for name in ("epochs", "size", "device")):
+        return []
+    return [row for row in found["untrained"] + found["rows"] if "error" not in row]
+
+
+def job_of(row: dict[str, Any]) -> Job:
+    return Job(**{field.name: row[field.name] for field in fields(Job)})
+
+
+def content(arguments: argparse.Namespace, found: dict[Job, dict[str, Any]]) -> dict[str, Any]:
+    """What is written: settings, counts and rows in the order of the jobs."""
+    rows = [found[job] for job in sorted(found, key=lambda job: job.label) if job.epochs]
+    finished = [row for row in rows if "error" not in row]
+    return {
+        "epochs": arguments.epochs,
+        "size": arguments.size,
+        "device": arguments.device,
+        "collapsed": sum(bool(row["collapsed_epochs"]) for row in finished),
+        "failed": len(rows) - len(finished),
+        "untrained": [row for job, row in found.items() if not job.epochs],
+        "rows": rows,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=4)
@@ -92,26 +122,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--until", type=float, help="seconds after which no run is begun")
     arguments = parser.parse_args()
-    rows: list[dict[str, Any]] = []
-    untrained: list[dict[str, Any]] = []
+    rows = {job_of(row): row for row in done_before(arguments)}
+    missing = [job for job in jobs_of(arguments) if job not in rows]
     # To begin with a process, or with a GPU, takes as long as a short run: they are kept.
-    for job, result in as_they_come(
-        one, jobs_of(arguments), arguments.workers, jobs_a_process=None, seconds=arguments.until
-    ):
-        (rows if job.epochs else untrained).append({"label": job.label} | asdict(job) | result)
-        rows.sort(key=lambda row: [row[key] for key in ("depth", "loss", "clip", "stabiliser", "seed")])
-        finished = [row for row in rows if "error" not in row]
-        content = {
-            "epochs": arguments.epochs,
-            "size": arguments.size,
-            "device": arguments.device,
-            "collapsed": sum(bool(row["collapsed_epochs"]) for row in finished),
-            "failed": len(rows) - len(finished),
-            "untrained": untrained,
-            "rows": rows,
-        }
-        write_results(arguments.name, content)
-    print(f"{content['collapsed']} of {len(rows)} runs collapsed, {content['failed']} failed")
+    for job, result in as_they_come(one, missing, arguments.workers, jobs_a_process=None, seconds=arguments.until):
+        rows[job] = {"label": job.label} | asdict(job) | result
+        write_results(arguments.name, content(arguments, rows))
 
 
 if __name__ == "__main__":
