@@ -26,7 +26,7 @@ ARMS = (
 )
 TWICE = ("probe learnt", "refined first")
 """Arms whose network is another one than the first; without damage it would be the same."""
-BROKEN = 0.9
+BROKEN = 0.8
 """SSIM below which an image is called broken: its structure is no longer that of the object."""
 LOGARITHMIC = ("dose",)
 
@@ -58,7 +58,9 @@ def mean(figures: list[Row], name: str) -> float:
 
 
 def limits(found: Curve, usual: float, name: str) -> str:
-    """The values, ascending, at which the arm is broken, in words."""
+    """The values at which the arm is broken, in words; nothing for an arm that was not measured."""
+    if not found:
+        return ""
     broken = sorted(value for value, figures in found.items() if mean(figures, name) < BROKEN)
     if not broken:
         return "nowhere"
@@ -109,5 +111,5 @@ def draw(rows: list[Row], sample: str, usual: dict[str, float], labels: dict[str
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=3, fontsize=LABEL, frameon=False)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"conditions-{sample}.png"
-    path.write_bytes(png(figure, dpi=100))
+    path.write_bytes(png(figure, dpi=72))
     return path

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,11 +23,10 @@ from typing import TYPE_CHECKING, Any
 from measuring import as_they_come, write_results
 
 if TYPE_CHECKING:
-    from ptycho_host import Scan
-    from ptycho_host.config import ComponentChoice
+    from ptycho_host import Reconstruction, Scan
     from ptycho_host.workflows.assembly import Assembly
 
-PIXELS, SIZE, DIAMETER, CURVATURE = 64, 224, 32.0, 0.02
+PIXELS, SIZE, DIAMETER, CURVATURE = 64, 256, 32.0, 0.02
 PHOTONS, OVERLAP = 1e9, 0.75
 REFINER = "rpie"
 SAMPLES = {"lines": "lines", "natural": "image"}
@@ -78,38 +77,38 @@ class Condition:
 
 FREE_PROBE = {"probe": "free"}
 CONDITIONS = {
-    "dose": Condition("photons a pattern", PHOTONS, (1e6, 1e5, 1e4, 1e3), lambda value: {"photons": value}),
+    "dose": Condition("photons a pattern", PHOTONS, (1e7, 1e6, 1e5, 1e4, 1e3), lambda value: {"photons": value}),
     "overlap": Condition(
         "overlap by diameter",
         OVERLAP,
-        (0.8, 0.6, 0.4, 0.2),
+        (0.8, 0.65, 0.5, 0.35, 0.2),
         lambda value: {"scan": raster(value)},
     ),
     "probe size": Condition(
         "diameter over the true one",
         1.0,
-        (0.8, 1.2),
+        (0.8, 0.9, 1.1, 1.2),
         spoilt=partial(wrong_probe, of="diameter"),
         free=FREE_PROBE,
     ),
     "defocus": Condition(
         "curvature over the true one",
         1.0,
-        (0.0, 0.8, 1.2),
+        (0.0, 0.8, 0.9, 1.1, 1.2),
         spoilt=partial(wrong_probe, of="curvature"),
         free=FREE_PROBE,
     ),
     "positions": Condition(
         "largest error of a position (px)",
         0.0,
-        (1.0, 2.0),
+        (0.25, 0.5, 1.0, 2.0),
         spoilt=wrong_positions,
         free={"positions": "free"},
     ),
     "second mode": Condition(
         "part of the light in a second mode",
         0.0,
-        (0.1, 0.3),
+        (0.05, 0.1, 0.2, 0.4),
         lambda value: {"probe": {"second_mode": value}},
         free=FREE_PROBE | {"modes": 2},
     ),
@@ -160,15 +159,21 @@ def measure(job: Job) -> dict[str, Any]:
     from ptycho_host.workflows.evaluation import as_refined
 
     true, given = job.scans()
-    freedoms = [job.free, {}] if job.free else [job.free]
-    names = ("network", "network + refiner", "network + refiner, nothing free")
-    made, training = networks(job, given, freedoms)
-    arms = {name: figures(each, true, given) for name, each in zip(names, made, strict=False)}
+    network, training = trained(job, given)
+    arms = {"network": figures(network, true, given, network.seconds)}
+    start = network.reconstruction
+    polished = iterated(given, start, job.epochs, job.free)
+    together = network.seconds + polished.seconds
+    arms["network + refiner"] = figures(polished, true, given, together)
+    if job.free:
+        fixed = iterated(given, start, job.epochs, {})
+        arms["network + refiner, nothing free"] = figures(fixed, true, given, network.seconds + fixed.seconds)
     freedom = job.free | WAIT if "positions" in job.free else job.free
-    longest = alone(given, job.longest, freedom)
-    equal = min(job.longest, max(1, round(made[1].seconds / longest.seconds * job.longest)))
-    arms["refiner, equal time"] = figures(alone(given, equal, freedom), true, given)
-    arms["refiner, long"] = figures(longest, true, given)
+    longest = iterated(given, None, job.longest, freedom)
+    equal = min(job.longest, max(1, round(together / longest.seconds * job.longest)))
+    alone = iterated(given, None, equal, freedom)
+    arms["refiner, equal time"] = figures(alone, true, given, alone.seconds)
+    arms["refiner, long"] = figures(longest, true, given, longest.seconds)
     if job.free == FREE_PROBE:
         arms |= both(job, "probe learnt", true, given, trainable_probe=True)
     if job.free and "modes" not in job.free:
@@ -184,17 +189,16 @@ def measure(job: Job) -> dict[str, Any]:
 
 def both(job: Job, name: str, true: Scan, given: Scan, **engine: Any) -> dict[str, dict[str, Any]]:
     """Another network, and the refiner after it."""
-    made, _ = networks(job, given, [job.free], **engine)
-    return {arm: figures(each, true, given) for arm, each in zip((name, f"{name} + refiner"), made, strict=True)}
+    network, _ = trained(job, given, **engine)
+    then = iterated(given, network.reconstruction, job.epochs, job.free)
+    return {
+        name: figures(network, true, given, network.seconds),
+        f"{name} + refiner": figures(then, true, given, network.seconds + then.seconds),
+    }
 
 
-def networks(
-    job: Job, scan: Scan, freedoms: Iterable[Mapping[str, Any]], **engine: Any
-) -> tuple[list[Assembly], dict[str, Any]]:
-    """What a network makes of the scan that it was trained on, alone and with a refiner of each freedom after it.
-
-    engine: more options for its training. Wherever that is, all the rest is timed on one thread of the CPU.
-    """
+def trained(job: Job, scan: Scan, **engine: Any) -> tuple[Assembly, dict[str, Any]]:
+    """What a network makes of the scan that it was trained on, with more options of the engine."""
     from ptycho_host import Run, train, write_scan
 
     with tempfile.TemporaryDirectory() as folder:
@@ -209,28 +213,20 @@ def networks(
         run = train(config, out=out)
         wanted = ("epochs", "seconds", "patterns_per_second", "collapsed")
         training = {name: run.metrics["training"][name] for name in wanted}
-        applied = Run.open(out, settings=["engine.device=cpu"])
-        made = [applied.assemble(scan)]
-        made += [applied.assemble(scan, refiner=refiner(job.epochs, free)) for free in freedoms]
-    return made, training
+        # Wherever it was trained, it is timed on one thread of the CPU, as the refiner is.
+        return Run.open(out, settings=["engine.device=cpu"]).assemble(scan), training
 
 
-def refiner(epochs: int, free: Mapping[str, Any]) -> ComponentChoice:
-    from ptycho_host.config import ComponentChoice
-
-    return ComponentChoice(name=REFINER, options={"epochs": epochs, "threads": 1, "device": "cpu", **free})
-
-
-def alone(scan: Scan, epochs: int, free: Mapping[str, Any]) -> Assembly:
-    """The refiner from a uniform object."""
+def iterated(scan: Scan, start: Reconstruction | None, epochs: int, free: Mapping[str, Any]) -> Assembly:
     from ptycho_host import Host
     from ptycho_host.report.progress import SilentProgress
     from ptycho_host.workflows.refine import configure_refiner, refined
 
-    return refined(scan, configure_refiner(Host.discover(), refiner(epochs, free)), None, SilentProgress())
+    choice = {"name": REFINER, "epochs": epochs, "threads": 1, "device": "cpu", **free}
+    return refined(scan, configure_refiner(Host.discover(), choice), start, SilentProgress())
 
 
-def figures(made: Assembly, true: Scan, given: Scan) -> dict[str, Any]:
+def figures(made: Assembly, true: Scan, given: Scan, seconds: float) -> dict[str, Any]:
     """Scores against the truth where the true scan lights it, and against the patterns as the arm explains them."""
     import numpy as np
 
@@ -249,7 +245,7 @@ def figures(made: Assembly, true: Scan, given: Scan) -> dict[str, Any]:
     found = {f"{part}_{name}": against[part][name] for part in ("amplitude", "phase") for name in ("ssim", "mae")}
     found |= {
         "residual": diffraction_agreement(result.object, seen, result.further_modes).residual,
-        "seconds": made.seconds,
+        "seconds": seconds,
     }
     if result.positions is not None:
         errors = result.positions - true.positions
@@ -299,11 +295,11 @@ def main() -> None:
     parser.add_argument("--other-seeds", type=int, default=1, help="how many of them for the other sample")
     parser.add_argument("--seconds", type=float, default=30, help="training of each network")
     parser.add_argument("--epochs", type=int, default=10, help="of the refiner after the network")
-    parser.add_argument("--longest", type=int, default=40, help="epochs of the refiner by itself")
+    parser.add_argument("--longest", type=int, default=60, help="epochs of the refiner by itself")
     parser.add_argument("--device", default="cpu", help="to train on; all else is done on the CPU")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--jobs-a-process", type=int, help="as many as come unless given")
-    parser.add_argument("--until", "--limit", type=float, help="seconds after which no further scan is begun")
+    parser.add_argument("--until", type=float, help="seconds after which no further scan is begun")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     content = {
