@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -87,8 +88,7 @@ def write_results(name: str, content: dict[str, Any]) -> Path:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     provenance = {
-        # Paths of this machine mean nothing elsewhere: files are given by their names.
-        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(_shown, sys.argv[1:])]),
+        "command": shown(sys.argv),
         "date": datetime.now(UTC).date().isoformat(),
         "machine": machine(),
     }
@@ -96,9 +96,11 @@ def write_results(name: str, content: dict[str, Any]) -> Path:
     return path
 
 
-def _shown(argument: str) -> str:
-    """The argument as it would be typed elsewhere: a file by its name."""
-    return Path(argument).name if "/" in argument else argument
+def shown(command: list[str]) -> str:
+    """The command of a benchmark as it would be typed elsewhere, with files by their names."""
+    script, *arguments = command
+    named = [Path(argument).name if "/" in argument and " " not in argument else argument for argument in arguments]
+    return shlex.join(["python", f"benchmarks/{Path(script).name}", *named])
 
 
 def machine() -> str:

@@ -4,16 +4,18 @@ It is trained on a mosaic of lines, random fields and shapes under the probe of 
 one as amplitude, another as phase. Beside it the refiner alone. Reconstructions run on one thread of a CPU, training
 where `--device` says; a run that is there already is taken as it is.
 
-    python benchmarks/zero_shot.py --step 16 --seconds 600 --device cuda --run runs/any16
+    python benchmarks/zero_shot.py --run runs/any --seconds 140 --device cuda --size 1536 --steps 8 16 24
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from measuring import write_results
+from measuring import shown, write_results
 
 PICTURES = [("astronaut", "coins"), ("camera", "coins"), ("coins", "camera")]
 """Amplitude and phase of each sample."""
@@ -79,18 +81,19 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="run directory of the network")
-    parser.add_argument("--step", type=int, default=16, help="of the raster, object pixels")
+    parser.add_argument("--step", type=int, default=16, help="of the raster that the network is trained on, px")
+    parser.add_argument("--steps", type=int, nargs="+", default=[16], help="of the rasters to reconstruct, px")
     parser.add_argument("--seconds", type=float, default=600, help="training, where there is no run yet")
     parser.add_argument("--device", default="auto", help="of the training")
     parser.add_argument("--size", type=int, default=2048, help="side of the mosaic, object pixels")
     parser.add_argument("--batch-size", type=int, default=288)
     parser.add_argument("--group-size", type=int, default=36)
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--loss", default="mae", help="of the training; object_mae takes one phase a region")
+    parser.add_argument("--loss", default="mae+object_mae", help="of the training; object_mae: one phase a region")
     parser.add_argument("--options", nargs="*", default=[], metavar="KEY=VALUE", help="of the generator")
-    parser.add_argument("--iterations", type=int, nargs="+", default=[6, 12, 24, 48])
-    parser.add_argument("--epochs", type=int, nargs="+", default=[2, 5], help="of the refiner after the network")
-    parser.add_argument("--alone", type=int, nargs="+", default=[5, 10, 20, 50], help="of the refiner by itself")
+    parser.add_argument("--iterations", type=int, nargs="+", default=[12, 24, 48])
+    parser.add_argument("--epochs", type=int, nargs="*", default=[5], help="of the refiner after the network")
+    parser.add_argument("--alone", type=int, nargs="+", default=[10, 20, 50], help="of the refiner by itself")
     parser.add_argument("--train-only", action="store_true")
     parser.add_argument("--name", default="zero_shot", help="of the file in results/")
     arguments = parser.parse_args()
@@ -99,45 +102,46 @@ def main() -> None:
         train_network(arguments.run, arguments)
     if arguments.train_only:
         return
-    training = Run.open(arguments.run, host=host).metrics["training"]
-    rows: list[dict[str, Any]] = []
+    trained = Run.open(arguments.run, host=host)
+    content: dict[str, Any] = {
+        "step": arguments.step,
+        "refiner": REFINER,
+        "training": trained.metrics["training"],
+        "training_command": command_of(trained),
+        "rows": [],
+    }
 
-    def note(method: str, pictures: tuple[str, str], assembly: Any, scan: Any) -> None:
-        rows.append({"method": method, "pictures": " / ".join(pictures), **figures(assembly, scan)})
-        print(rows[-1], flush=True)
+    def note(step: int, pictures: tuple[str, str], method: str, assembly: Any, scan: Any, before: float = 0.0) -> None:
+        row = {"step": step, "pictures": " / ".join(pictures), "method": method, **figures(assembly, scan)}
+        row["seconds"] += before
+        print(row, flush=True)
+        content["rows"].append(row)
+        write_results(arguments.name, content)
 
-    for number, pictures in enumerate(PICTURES):
-        scan = sample(arguments.step, pictures, number)
-        refiners = {
-            epochs: configure_refiner(host, {"name": REFINER, "epochs": epochs, "threads": 1, "device": "cpu"})
-            for epochs in {*arguments.epochs, *arguments.alone}
-        }
+    refiners = {
+        epochs: configure_refiner(host, {"name": REFINER, "epochs": epochs, "threads": 1, "device": "cpu"})
+        for epochs in {*arguments.epochs, *arguments.alone}
+    }
+    for step, (number, pictures) in product(arguments.steps, enumerate(PICTURES)):
+        scan = sample(step, pictures, number)
         for iterations in arguments.iterations:
             settings = [f"generator.iterations={iterations}", "engine.device=cpu", "engine.threads=1"]
             run = Run.open(arguments.run, host=host, settings=settings)
-            made = run.assemble(scan, refiner=False)
-            name = f"network, {iterations} iterations"
-            note(name, pictures, made, scan)
+            made, name = run.assemble(scan, refiner=False), f"network, {iterations} iterations"
+            note(step, pictures, name, made, scan)
             for epochs in arguments.epochs:
                 polished = refined(scan, refiners[epochs], made.reconstruction, SilentProgress())
-                rows.append(
-                    {
-                        "method": f"{name}, then {epochs} epochs of {REFINER}",
-                        "pictures": " / ".join(pictures),
-                        **figures(polished, scan),
-                        "seconds": made.seconds + polished.seconds,
-                    }
-                )
-                print(rows[-1], flush=True)
+                then = f"{name}, then {epochs} epochs of {REFINER}"
+                note(step, pictures, then, polished, scan, before=made.seconds)
         for epochs in arguments.alone:
-            note(
-                f"{REFINER} alone, {epochs} epochs",
-                pictures,
-                refined(scan, refiners[epochs], None, SilentProgress()),
-                scan,
-            )
-    content = {"step": arguments.step, "training": training, "rows": rows}
-    print(write_results(arguments.name, content))
+            alone = refined(scan, refiners[epochs], None, SilentProgress())
+            note(step, pictures, f"{REFINER} alone, {epochs} epochs", alone, scan)
+
+
+def command_of(run: Any) -> str:
+    """How the network was trained."""
+    environment = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
+    return shown(environment["command"])
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ class UnrolledScan(nn.Module):
 def build(
     shape: PatchShape,
     *,
-    iterations: Annotated[int, Field(ge=1, description="Projections of all patterns, each with a correction.")] = 12,
+    iterations: Annotated[int, Field(ge=1, description="Projections of all patterns, each with a correction.")] = 24,
     tracked: Annotated[
         int, Field(ge=1, description="The last of them, through which training looks for gradients.")
     ] = 4,
