@@ -44,6 +44,19 @@ def test_the_true_object_explains_its_patterns(scan: Scan, batch: int, monkeypat
     assert found.patterns == 12
 
 
+def test_the_intensities_of_further_modes_add(scan: Scan) -> None:
+    second = (scan.probe * np.arange(-8, 8)).astype(np.complex64)
+    first, other = (
+        predicted_amplitudes(the_object(scan), replace(scan, probe=probe), np.arange(12))
+        for probe in (scan.probe, second)
+    )
+    both = replace(scan, amplitudes=np.sqrt(first**2 + other**2))
+    residuals = [diffraction_agreement(the_object(scan), both, modes).residual for modes in (None, second[None])]
+    assert residuals[0] is not None
+    assert residuals[0] > 0.1
+    assert residuals[1] == pytest.approx(0, abs=1e-10)
+
+
 def test_a_wrong_scale_shows_in_residual_and_r_factor_alone(scan: Scan) -> None:
     found = diffraction_agreement(the_object(scan) * np.float32(1.25), scan)
     assert found.correlation == pytest.approx(1, abs=1e-6)

@@ -138,6 +138,20 @@ def test_a_product_is_read_back_as_it_was(tmp_path, reconstruction, geometry):
     np.testing.assert_allclose(product.positions, scan.positions, atol=1e-12)
 
 
+def test_what_was_refined_is_written_instead_of_the_scans(tmp_path, reconstruction):
+    scan, modes = make_scan(), random_complex(3, N, N, seed=4)
+    positions = scan.positions + np.array([0.25, -0.125])
+    refined = replace(reconstruction, probe=modes[0], further_modes=modes[1:], positions=positions)
+    write_product(tmp_path / "p.h5", refined, scan, HISTORY)
+    product = read_product(tmp_path / "p.h5")
+    np.testing.assert_array_equal(product.probe, modes[0])
+    # Metres and back: double rounding.
+    np.testing.assert_allclose(product.positions, positions, atol=1e-12)
+    with h5py.File(tmp_path / "p.h5") as file:
+        np.testing.assert_array_equal(file["probe"][0], modes)
+        assert file.attrs["probe_photon_count"] == pytest.approx(np.sum(np.abs(modes) ** 2), rel=1e-6)
+
+
 def test_a_product_of_ptychodus_with_a_centre_modes_and_double_precision(tmp_path):
     obj, probe = random_complex(1, HEIGHT, WIDTH).astype(complex), random_complex(2, 3, N, N).astype(complex)
     with h5py.File(tmp_path / "p.h5", "w") as file:
