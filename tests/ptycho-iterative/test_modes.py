@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -55,6 +56,7 @@ def test_a_second_mode_brings_the_residual_to_the_noise(
     light = np.sum(np.abs(two_modes.probe) ** 2)
     assert np.sum(np.abs(two.further_modes) ** 2) / light == pytest.approx(SHARE, abs=0.01)
     assert np.sum(np.abs(two.probe) ** 2) / light == pytest.approx(1 - SHARE, abs=0.01)
+    assert re.match(r"the modes of the probe have (79|80)\.\d%, (19|20)\.\d% of the light", two.notes[-1])
     overlap = abs(np.vdot(two.probe, two.further_modes[0]))
     assert overlap < 1e-4 * np.linalg.norm(two.probe) * np.linalg.norm(two.further_modes[0])
 

@@ -42,6 +42,7 @@ def test_errors_of_a_pixel_are_found(build: Build, noiseless: Scan, mistaken: Sc
     fixed = refined(build, mistaken, **options)
     assert free.positions is not None
     assert fixed.positions is None
+    assert "positions were refined" in free.notes[-1]
     assert np.sqrt(np.mean(position_errors(mistaken.positions, noiseless.positions) ** 2)) > 0.7
     assert np.sqrt(np.mean(position_errors(free.positions, noiseless.positions) ** 2)) < 0.1
     assert free.refinement[-1].residual < 0.05 * fixed.refinement[-1].residual

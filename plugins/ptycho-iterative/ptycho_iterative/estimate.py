@@ -30,7 +30,7 @@ class Estimate:
 
     def __init__(self, scan: Scan, start: Reconstruction, device: torch.device, modes: int, *, movable: bool) -> None:
         """The probe is given that many `modes`; only of `movable` patterns positions can be refined."""
-        self._positions = scan.positions if start.positions is None else start.positions
+        self._first = self._positions = scan.positions if start.positions is None else start.positions
         self._shape, self._pixels, self._device, self._movable = start.object.shape, scan.pixels, device, movable
         self._placement = self._placed()
         self._object = self._placement.flat(start.object)
@@ -84,19 +84,21 @@ class Estimate:
 
         The patterns tell only the product of the two: a factor is taken from one and given to the other.
         """
-        positions = self._positions if self._movable else start.positions
+        result = replace(start, further_modes=None)
+        if self._movable:
+            moved = np.sqrt(np.mean(np.square(self._positions - self._first), dtype=np.float64) * 2)
+            note = f"positions were refined; they moved by {moved:.3g} px, root mean square"
+            result = replace(result, positions=self._positions, notes=(*result.notes, note))
         if not free_probe:
-            obj = self._placement.canvas(self._object)
-            return replace(start, object=obj, further_modes=None, positions=positions)
+            return replace(result, object=self._placement.canvas(self._object))
         factor = self._norm / torch.linalg.vector_norm(self._probe)
-        first, *further = orthogonal(self._probe * factor).cpu().numpy()
-        return replace(
-            start,
-            object=self._placement.canvas(self._object / factor),
-            probe=first,
-            further_modes=np.stack(further) if further else None,
-            positions=positions,
-        )
+        modes = orthogonal(self._probe * factor).cpu().numpy()
+        result = replace(result, object=self._placement.canvas(self._object / factor), probe=modes[0])
+        if len(modes) == 1:
+            return result
+        light = np.sum(np.square(np.abs(modes)), axis=(1, 2))
+        note = f"the modes of the probe have {', '.join(f'{part:.1%}' for part in light / light.sum())} of the light"
+        return replace(result, further_modes=modes[1:], notes=(*result.notes, note))
 
     def _placed(self) -> Placement:
         return Placement(self._positions, self._pixels, self._shape, self._device, movable=self._movable)
