@@ -16,6 +16,7 @@ SCRIPTS = (
     "lift.py",
     "natural.py",
     "unseen.py",
+    "conditions.py",
     "collapse.py",
     "throughput.py",
     "spectral.py",
