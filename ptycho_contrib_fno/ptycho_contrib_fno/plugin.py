@@ -66,6 +66,6 @@ def ptycho_generators() -> Sequence[Generator]:
             scope="scan",
             summary="Projections of all patterns together, each corrected by a U-Net on the object's canvas.",
             target="ptycho_contrib_fno.unrolled_scan:build",
-            training={"grouping": "nearest", "group_size": 36, "batch_size": 36, "learning_rate": 1e-3},
+            training={"grouping": "nearest", "group_size": 36, "batch_size": 36, "learning_rate": 5e-4},
         ),
     ]
