@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=["siemens_star"], help="files or named data sets")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--seconds", type=float, default=180, help="of each training")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0], help="none: the refiner alone")
     parser.add_argument("--loss", nargs="+", default=["poisson"])
     parser.add_argument("--epochs", type=int, nargs="+", default=[5, 20], help="of the refiner after the network")
     parser.add_argument("--alone", type=int, nargs="+", default=[5, 20, 50], help="of the refiner by itself")
