@@ -65,7 +65,12 @@ class FabricEngine:
     def train(self, problem: TrainingProblem, components: TrainingComponents, run: RunContext) -> Bundle:
         """Train the generator; raises RunFailedError when training diverges, BundleError for a foreign checkpoint."""
         fabric = self._together()
-        with own_randomness(problem.seed, fabric.device), own_threads(self.threads), connected(fabric):
+        with (
+            own_randomness(problem.seed, fabric.device),
+            own_threads(self.threads),
+            connected(fabric),
+            without_greetings(),
+        ):
             loop = _prepare(fabric, problem, components, run, self.probe_rate)
             loop.train()
         return loop.bundle()
@@ -80,7 +85,8 @@ class FabricEngine:
         with own_randomness(0, fabric.device):
             generator = bundle.generator.build(bundle.shape)
         load_weights(generator, of_generator(bundle.weights))
-        network = fabric.setup_module(NETWORKS[scope](generator))
+        with without_greetings():
+            network = fabric.setup_module(NETWORKS[scope](generator))
         scan = replace(scan, probe=bundle.probe_for(scan.probe))
         feed = PatternFeed(scan, bundle.scale.for_probe(scan.probe), fabric.device)
         if scope == "scan":
