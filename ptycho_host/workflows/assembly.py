@@ -85,7 +85,7 @@ def assemble(
             stitcher.add(batch)
         if not stitcher.another_pass():
             break
-    result = _physical(stitcher.finish(), bundle, scan)
+    result = _physical(stitcher.finish(), bundle, ordered)
     if scan.probe is not given:
         result = replace(result, probe=scan.probe)
     stitch_seconds = perf_counter() - started - patches.seconds
