@@ -17,7 +17,7 @@ from ptycho_host import load_scan, simulate
 
 README = "README.md"
 SMALL = ("--simulate", "lines", "--set", "simulator.size=96", "--set", "simulator.pixels=32", "--epochs", "1")
-SOON = ("--set", "train.time_limit=15")
+SOON = ("--set", "train.time_limit=8")
 
 
 def run(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
