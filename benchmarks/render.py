@@ -91,13 +91,13 @@ def siemens_star(results: Results) -> str:
         "stitched object, that in the file too, is forward-simulated at the sub-pixel positions of the patterns; "
         "mean over patterns of the uncentred correlation of amplitudes, and the squared residual over all.\n\n"
         + table(["scan", "part", "patterns", "object", "seeds", "correlation", "squared residual"], lines)
+        + (f"\n\n{results['note']}" if "note" in results else "")
         + lost
     )
 
 
 def _misfit(found: list[Results]) -> list[str]:
-    residuals = [entry["residual"] for entry in found]
-    return [over(found, "correlation"), f"{sum(residuals) / len(residuals):.5f}"]
+    return [f"{sum(entry[name] for entry in found) / len(found):.5f}" for name in ("correlation", "residual")]
 
 
 def lift(results: Results) -> str:
