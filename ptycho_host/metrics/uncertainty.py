@@ -20,8 +20,11 @@ from ptycho_host.physics.illumination import probe_diameter
 
 Map = NDArray[np.floating[Any]]
 
-COMMON = (0.8, 2.2)
-"""Amplitude and phase: what all patches of a pixel err together, in units of their spread that is not photon noise."""
+COMMON = (1.1, 2.8)
+"""Amplitude and phase: what all patches of a pixel err together, in units of their spread that is not photon noise.
+
+The fit of `benchmarks/uncertainty.py` to networks that had been trained briefly; of longer training they are smaller.
+"""
 POOL = 1 / 8
 """Width of the Gaussian, in probe diameters, over which variances are averaged: few patches tell them only roughly."""
 LEAST_NEAR = 0.05
