@@ -504,7 +504,7 @@ def unseen(results: Results) -> str:
         "half trains and the right half, thinned to the step, is reconstructed; all its patterns judge."
     )
     parts = [setting, *([results["note"]] if "note" in results else []), _trainings(rows), _arms(scans, refiner)]
-    if all(None in curves for curves in scans.values()):
+    if results.get("timed", True) and all(None in curves for curves in scans.values()):
         folder = Path(__file__).parent / "figures"
         samples = dict.fromkeys(sample for sample, _ in scans)
         drawn = {sample: draw(rows, sample, folder / f"{results['name']}-{sample}.png") for sample in samples}
@@ -556,7 +556,7 @@ def _arms(scans: dict[tuple[str, int], dict[str | None, list[Results]]], refiner
     lines = []
     for (sample, step), curves in scans.items():
         for network, rows in sorted(curves.items(), key=lambda item: (item[0] is None, item[0] or "")):
-            wanted = (20, 50) if network is None else (0, 5, 20)
+            wanted = (5, 20, 50) if network is None else (0, 5, 20)
             for epochs in wanted:
                 points = [point for row in rows for point in row["points"] if point["epochs"] == epochs]
                 if not points:
