@@ -17,6 +17,8 @@ from ptycho_host.contracts import PatchShape, RegionInputs
 
 IMAGES = 7
 """What the network sees besides its memory: object, update and last change, two images each, and the light."""
+HALF = 1 / 3
+"""Light that counts as one half, in units of the scan's typical light."""
 SMALLEST = 1e-6
 """Root mean square of an update, in model units, below which there is nothing to go by."""
 
@@ -104,7 +106,7 @@ class UnrolledScan(nn.Module):
     def forward(self, region: RegionInputs) -> Tensor:
         """(G, H, W) complex64 objects in model units."""
         canvas: Tensor = region.initial
-        light = region.light / (region.light + 1)
+        light = _relative(region.light)
         memory = torch.zeros(len(canvas), self.memory, *canvas.shape[1:], device=canvas.device)
         state = State(canvas, torch.zeros_like(canvas), memory)
         tracked = self.iterations
@@ -129,6 +131,12 @@ class UnrolledScan(nn.Module):
         made = self.network(torch.cat([images, state.memory], dim=1))
         canvas = canvas + update + size * light * torch.complex(made[:, 0], made[:, 1])
         return State(canvas, canvas - state.canvas, torch.tanh(made[:, 2:]), state.iteration + 1)
+
+
+def _relative(light: Tensor) -> Tensor:
+    """Light (G, H, W) from 0 to 1, three quarters where it is typical, however densely a scan is sampled."""
+    typical = light.square().sum(dim=(-2, -1), keepdim=True) / light.sum(dim=(-2, -1), keepdim=True)
+    return light / (light + HALF * typical)
 
 
 def build(

@@ -91,6 +91,13 @@ def test_regions_of_a_batch_know_nothing_of_each_other() -> None:
     torch.testing.assert_close(network(alone), network(together)[1:], atol=1e-5, rtol=1e-4)
 
 
+def test_how_densely_a_scan_is_sampled_makes_no_difference() -> None:
+    network, seen = stirred(build(PatchShape(16), **SMALL)).eval(), region()
+    sparse = network(seen)
+    seen.light = 4 * seen.light
+    torch.testing.assert_close(network(seen), sparse)
+
+
 def test_memory_makes_a_difference() -> None:
     network, seen = stirred(build(PatchShape(16), **SMALL), 0.2).eval(), region()
     with torch.no_grad():
