@@ -103,20 +103,22 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, nargs="+", default=[8], help="of the raster, object pixels")
     parser.add_argument("--epochs", type=int, default=5, help="of the refiner after a network")
-    parser.add_argument("--alone", type=int, nargs="+", default=[10, 20, 50], help="of the refiner by itself")
+    parser.add_argument("--alone", type=int, nargs="*", default=[10, 20, 50], help="of the refiner by itself")
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS), metavar="NAME")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--name", default="natural", help="of the file in results/")
     arguments = parser.parse_args()
     networks = [
         (name, step, seed, arguments.seconds, arguments.epochs)
         for step in arguments.steps
         for seed in arguments.seeds
-        for name in NETWORKS
+        for name in arguments.networks
     ]
     alone = [(step, arguments.seeds[0], epochs) for step in arguments.steps for epochs in arguments.alone]
     content: dict[str, Any] = {"seconds": arguments.seconds, "refiner": REFINER, "refiner_epochs": arguments.epochs}
     content["alone"] = side_by_side(refiner, alone, arguments.workers)
     content["rows"] = side_by_side(network, networks, arguments.workers)
-    print(write_results("natural", content))
+    print(write_results(arguments.name, content))
 
 
 if __name__ == "__main__":

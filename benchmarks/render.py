@@ -884,6 +884,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "backends": ("Both back-ends, one scan", backends),
     "xla": ("XLA on CPUs", xla),
     "natural": ("Independent amplitude and phase", natural),
+    "natural_scan": ("The same by a generator of whole scans", natural),
     "zero_shot": ("A class of objects that the network never saw", zero_shot),
     "pattern_sizes": ("Larger patterns", pattern_sizes),
     "pattern_sizes_256": ("Larger still", pattern_sizes),
