@@ -454,16 +454,18 @@ def natural(results: Results) -> str:
 def zero_shot(results: Results) -> str:
     training = results["training"]
     lines = []
-    for (step, method), rows in grouped(results["rows"], "step", "method").items():
+    for (sample, step, method), rows in grouped(results["rows"], "sample", "step", "method").items():
         seconds = sum(row["seconds"] for row in rows) / len(rows)
         scores = (over(rows, name) for name in ("amplitude_ssim", "phase_ssim", "phase_mae"))
-        lines.append([f"{step} px", method, len(rows), *scores, f"{seconds:.1f}"])
+        lines.append([sample, f"{step} px", method, len(rows), *scores, f"{seconds:.1f}"])
     return (
         f"`unrolled_scan`, trained once, at steps of {results['step']} px, for {training['seconds']:.0f} s "
         f"({training['patterns_per_second']:,.0f} patterns/s) on simulated lines, random fields and shapes; then it "
-        "reconstructs photographs, one as amplitude and another as phase, which are a class that it never saw. Means "
-        "and spreads over pairs of photographs; seconds are those of reconstruction on one thread.\n\n"
-        + table(["step", "method", "samples", "amplitude SSIM", "phase SSIM", "phase MAE (rad)", "seconds"], lines)
+        "reconstructs other samples: `natural` are photographs, one as amplitude and another as phase. Means and "
+        "spreads over samples; seconds are those of reconstruction on one thread.\n\n"
+        + table(
+            ["sample", "step", "method", "samples", "amplitude SSIM", "phase SSIM", "phase MAE (rad)", "seconds"], lines
+        )
         + f"\n\nTraining: `{results['training_command']}`."
     )
 

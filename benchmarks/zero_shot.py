@@ -1,8 +1,8 @@
 """A network trained on simulated objects of many classes, on a sample of a class that it never saw.
 
-It is trained on a mosaic of lines, random fields and shapes under the probe of the scan, and reconstructs photographs:
-one as amplitude, another as phase. Beside it the refiner alone. Reconstructions run on one thread of a CPU, training
-where `--device` says; a run that is there already is taken as it is.
+It is trained on a mosaic of lines, random fields and shapes under the probe of the scan, and reconstructs photographs,
+one as amplitude and another as phase, and samples of other classes. Beside it the refiner alone. Reconstructions run on
+one thread of a CPU, training where `--device` says; a run that is there already is taken as it is.
 
     python benchmarks/zero_shot.py --run runs/any --seconds 140 --device cuda --size 1536 --steps 8 16 24
 """
@@ -18,17 +18,22 @@ from typing import Any
 from measuring import shown, write_results
 
 PICTURES = [("astronaut", "coins"), ("camera", "coins"), ("coins", "camera")]
-"""Amplitude and phase of each sample."""
+"""Amplitude and phase of each natural sample."""
+CLASSES = ("natural", "lines", "cells")
+SEEDS = 3
+"""Samples of each class."""
 REFINER = "lsq_ml"
 
 
-def sample(step: int, pictures: tuple[str, str], seed: int) -> Any:
+def sample(kind: str, step: int, seed: int) -> Any:
     """The scan to reconstruct."""
     from ptycho_host import simulate
 
-    amplitude, phase = pictures
-    options = {"size": 392, "pixels": 64, "scan": {"step": step}, "amplitude": amplitude, "phase": phase}
-    return simulate("image", options, seed=seed)
+    options: dict[str, Any] = {"size": 392, "pixels": 64, "scan": {"step": step}}
+    if kind != "natural":
+        return simulate(kind, options, seed=seed + 100)
+    amplitude, phase = PICTURES[seed]
+    return simulate("image", {**options, "amplitude": amplitude, "phase": phase}, seed=seed)
 
 
 def train_network(run: Path, arguments: argparse.Namespace) -> None:
@@ -37,7 +42,7 @@ def train_network(run: Path, arguments: argparse.Namespace) -> None:
 
     run.parent.mkdir(parents=True, exist_ok=True)
     probe = run.with_name(f"{run.name}-probe.npz")
-    write_scan(sample(arguments.step, PICTURES[0], 0), probe)
+    write_scan(sample("natural", arguments.step, 0), probe)
     options = dict(setting.split("=", 1) for setting in arguments.options)
     config = {
         "data": {"probe_from": str(probe)},
@@ -82,6 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="run directory of the network")
     parser.add_argument("--step", type=int, default=16, help="of the raster that the network is trained on, px")
+    parser.add_argument("--samples", nargs="+", choices=CLASSES, default=["natural"], help="to reconstruct")
     parser.add_argument("--steps", type=int, nargs="+", default=[16], help="of the rasters to reconstruct, px")
     parser.add_argument("--seconds", type=float, default=600, help="training, where there is no run yet")
     parser.add_argument("--device", default="auto", help="of the training")
@@ -111,8 +117,8 @@ def main() -> None:
         "rows": [],
     }
 
-    def note(step: int, pictures: tuple[str, str], method: str, assembly: Any, scan: Any, before: float = 0.0) -> None:
-        row = {"step": step, "pictures": " / ".join(pictures), "method": method, **figures(assembly, scan)}
+    def note(place: dict[str, Any], method: str, assembly: Any, scan: Any, before: float = 0.0) -> None:
+        row = {**place, "method": method, **figures(assembly, scan)}
         row["seconds"] += before
         print(row, flush=True)
         content["rows"].append(row)
@@ -122,20 +128,20 @@ def main() -> None:
         epochs: configure_refiner(host, {"name": REFINER, "epochs": epochs, "threads": 1, "device": "cpu"})
         for epochs in {*arguments.epochs, *arguments.alone}
     }
-    for step, (number, pictures) in product(arguments.steps, enumerate(PICTURES)):
-        scan = sample(step, pictures, number)
+    for kind, step, seed in product(arguments.samples, arguments.steps, range(SEEDS)):
+        scan, place = sample(kind, step, seed), {"sample": kind, "step": step, "seed": seed}
         for iterations in arguments.iterations:
             settings = [f"generator.iterations={iterations}", "engine.device=cpu", "engine.threads=1"]
             run = Run.open(arguments.run, host=host, settings=settings)
             made, name = run.assemble(scan, refiner=False), f"network, {iterations} iterations"
-            note(step, pictures, name, made, scan)
+            note(place, name, made, scan)
             for epochs in arguments.epochs:
                 polished = refined(scan, refiners[epochs], made.reconstruction, SilentProgress())
                 then = f"{name}, then {epochs} epochs of {REFINER}"
-                note(step, pictures, then, polished, scan, before=made.seconds)
+                note(place, then, polished, scan, before=made.seconds)
         for epochs in arguments.alone:
             alone = refined(scan, refiners[epochs], None, SilentProgress())
-            note(step, pictures, f"{REFINER} alone, {epochs} epochs", alone, scan)
+            note(place, f"{REFINER} alone, {epochs} epochs", alone, scan)
 
 
 def command_of(run: Any) -> str:
