@@ -67,5 +67,7 @@ def test_options_are_those_of_the_torch_engine_and_more() -> None:
 
     from ptycho_torch.engine import build as torch_build
 
-    # Several nodes are left to Torch; all else that it knows is known here under the same name.
-    assert set(inspect.signature(torch_build).parameters) - set(inspect.signature(build).parameters) == {"nodes"}
+    # Several nodes are left to Torch, and a probe is learnt here at the weights' own rate; all else that it knows is
+    # known here under the same name.
+    only_there = set(inspect.signature(torch_build).parameters) - set(inspect.signature(build).parameters)
+    assert only_there == {"nodes", "probe_rate"}

@@ -49,7 +49,7 @@ def test_a_suite_with_a_host_of_the_conftest(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(mine_plugin=textwrap.dedent(PLUGIN), test_mine=textwrap.dedent(SUITE))
     pytester.makeconftest(textwrap.dedent(HOST))
     # Not installed with an entry point: what listing imports cannot be tried.
-    pytester.runpytest("-p", "no:cacheprovider").assert_outcomes(passed=17, skipped=1)
+    pytester.runpytest("-p", "no:cacheprovider").assert_outcomes(passed=18, skipped=1)
 
 
 def test_a_suite_with_a_host_of_its_own(pytester: pytest.Pytester) -> None:
@@ -58,7 +58,7 @@ def test_a_suite_with_a_host_of_its_own(pytester: pytest.Pytester) -> None:
     imports = "import mine_plugin\nimport pytest\nfrom ptycho_host.testing.fixtures import make_host\n"
     source = imports + textwrap.dedent(SUITE) + inside.replace("def host(make_host)", "def host(self, make_host)")
     pytester.makepyfile(mine_plugin=textwrap.dedent(PLUGIN), test_mine=source)
-    pytester.runpytest("-p", "no:cacheprovider").assert_outcomes(passed=17, skipped=1)
+    pytester.runpytest("-p", "no:cacheprovider").assert_outcomes(passed=18, skipped=1)
 
 
 def test_a_component_that_is_not_installed_is_named(pytester: pytest.Pytester) -> None:
