@@ -888,6 +888,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "natural": ("Independent amplitude and phase", natural),
     "natural_scan": ("The same by a generator of whole scans", natural),
     "zero_shot": ("A class of objects that the network never saw", zero_shot),
+    "zero_shot_classes": ("The same network, other classes", zero_shot),
     "pattern_sizes": ("Larger patterns", pattern_sizes),
     "pattern_sizes_256": ("Larger still", pattern_sizes),
     "pattern_sizes_cpu": ("What larger patterns cost on a CPU", pattern_sizes),
