@@ -77,6 +77,15 @@ def as_they_come(
                     other.cancel()
 
 
+def scores(metrics: dict[str, Any]) -> dict[str, float]:
+    """The figures of an object, out of its metrics, that tables show."""
+    return {
+        "amplitude_ssim": metrics["amplitude"]["ssim"],
+        "phase_ssim": metrics["phase"]["ssim"],
+        "phase_mae": metrics["phase"]["mae"],
+    }
+
+
 def forget_peak_memory() -> None:
     """Let the peak of resident memory begin anew where the system can, so that a run after others has its own."""
     with suppress(OSError):

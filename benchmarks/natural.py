@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from measuring import side_by_side, write_results
+from measuring import scores, side_by_side, write_results
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "stable_hybrid": {"name": "stable_hybrid"},
@@ -26,15 +26,6 @@ REFINER = "lsq_ml"
 
 def simulator(step: int) -> dict[str, Any]:
     return {"name": "image", "size": 392, "pixels": 64, "photons": 1e9, "scan": {"step": step}}
-
-
-def figures(metrics: dict[str, Any], seconds: float) -> dict[str, float]:
-    return {
-        "amplitude_ssim": metrics["amplitude"]["ssim"],
-        "phase_ssim": metrics["phase"]["ssim"],
-        "phase_mae": metrics["phase"]["mae"],
-        "seconds": seconds,
-    }
 
 
 def network(job: tuple[str, int, int, float, int]) -> dict[str, Any]:
@@ -69,8 +60,8 @@ def network(job: tuple[str, int, int, float, int]) -> dict[str, Any]:
         "epochs": training["epochs"],
         "patterns_per_second": training["patterns_per_second"],
         "collapsed": training["collapsed"],
-        "alone": figures(evaluate(made, scan).metrics.as_json(), made.seconds),
-        "refined": figures(evaluate(polished, scan).metrics.as_json(), made.seconds + polished.seconds),
+        "alone": scores(evaluate(made, scan).metrics.as_json()) | {"seconds": made.seconds},
+        "refined": scores(evaluate(polished, scan).metrics.as_json()) | {"seconds": made.seconds + polished.seconds},
     }
 
 
@@ -93,7 +84,8 @@ def refiner(job: tuple[int, int, int]) -> dict[str, Any]:
         "step": step,
         "seed": seed,
         "epochs": epochs,
-        **figures(evaluate(made, scan).metrics.as_json(), made.seconds),
+        **scores(evaluate(made, scan).metrics.as_json()),
+        "seconds": made.seconds,
     }
 
 

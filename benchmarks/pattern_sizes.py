@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from measuring import as_they_come, write_results
+from measuring import as_they_come, scores, write_results
 
 VARIANTS: dict[str, Callable[[int], dict[str, Any]]] = {
     "stable_hybrid": lambda pixels: {"name": "stable_hybrid"},
@@ -74,7 +74,6 @@ def one(job: tuple[str, int, int, float, str]) -> dict[str, Any]:
         run = train(config, out=Path(folder) / "run", host=host)
         made, training = run.assemble(unseen), run.metrics["training"]
         parameters = run.bundle.facts["parameters"]
-    figures = evaluate(made, unseen).metrics.as_json()
     return {
         "label": f"N = {pixels}: {name}, seed {seed}",
         "network": name,
@@ -85,9 +84,7 @@ def one(job: tuple[str, int, int, float, str]) -> dict[str, Any]:
         "patterns_per_second": training["patterns_per_second"],
         "cost": pixels**2 * math.log2(pixels) * training["patterns_per_second"],
         "collapsed": training["collapsed"],
-        "amplitude_ssim": figures["amplitude"]["ssim"],
-        "phase_ssim": figures["phase"]["ssim"],
-        "phase_mae": figures["phase"]["mae"],
+        **scores(evaluate(made, unseen).metrics.as_json()),
         "seconds": made.seconds,
     }
 

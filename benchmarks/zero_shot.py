@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from measuring import shown, write_results
+from measuring import scores, shown, write_results
 
 PICTURES = [("astronaut", "coins"), ("camera", "coins"), ("coins", "camera")]
 """Amplitude and phase of each natural sample."""
@@ -70,9 +70,7 @@ def figures(assembly: Any, scan: Any) -> dict[str, float]:
 
     metrics = evaluate(assembly, scan).metrics.as_json()
     return {
-        "amplitude_ssim": metrics["amplitude"]["ssim"],
-        "phase_ssim": metrics["phase"]["ssim"],
-        "phase_mae": metrics["phase"]["mae"],
+        **scores(metrics),
         "residual": metrics["diffraction"]["residual"],
         "seconds": assembly.seconds,
     }
