@@ -89,13 +89,20 @@ class Product:
     """What a product file holds, on our conventions.
 
     object: (H, W) complex64, not necessarily finite. positions: (M, 2) float64 (y, x) of the patches' centres in
-    pixels of this object. probe: (N, N) complex64, the first mode. uncertainty: (H, W) each, where it was written.
+    pixels of this object. modes: (L, N, N) complex64 of the probe, whose intensities add. uncertainty: (H, W) each,
+    where it was written.
     """
 
     object: ComplexArray = field(repr=False)
     positions: Positions = field(repr=False)
-    probe: ComplexArray = field(repr=False)
+    modes: ComplexArray = field(repr=False)
     uncertainty: Uncertainty | None = field(default=None, repr=False)
+
+    @property
+    def probe(self) -> ComplexArray:
+        """(N, N) complex64, the first mode."""
+        first: ComplexArray = self.modes[0]
+        return first
 
 
 def read_product(path: Path) -> Product:
@@ -127,12 +134,15 @@ def _product(source: Hdf5Source, path: Path) -> Product:
         positions.append((metres - centre) / pixel + side / 2)
     if len(positions[0]) != len(positions[1]):
         raise DataError(f"{path} holds {len(positions[0])} positions in y and {len(positions[1])} in x.")
-    first_mode = probe.reshape(-1, *probe.shape[-2:])[0]
+    if probe.ndim == 2:
+        probe = probe[np.newaxis]
+    # (coherent, incoherent, N, N): of a probe that varies along the scan the first one is taken.
+    modes = probe.reshape(-1, *probe.shape[-3:])[0]
     with np.errstate(over="ignore"):
         return Product(
             obj[0].astype(np.complex64),
             np.stack(positions, axis=-1),
-            first_mode.astype(np.complex64),
+            modes.astype(np.complex64),
             _uncertainty(source, obj.shape[1:]),
         )
 

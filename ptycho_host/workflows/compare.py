@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ptycho_host.contracts import Progress
-from ptycho_host.data.scan import ComplexArray, Scan
+from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
 from ptycho_host.metrics.alignment import Complex, global_phase
 from ptycho_host.metrics.comparison import ComparedScan, Comparison, Judgement, close_ranks, ranked
@@ -20,7 +20,7 @@ from ptycho_host.metrics.run_metrics import RunMetrics
 from ptycho_host.plugins import Host
 from ptycho_host.report.progress import SilentProgress
 from ptycho_host.workflows.comparison.files import check_folder, write_comparison
-from ptycho_host.workflows.comparison.grounds import Ground, common_region, grounds, placed
+from ptycho_host.workflows.comparison.grounds import Placed, common_region, grounds, placed
 from ptycho_host.workflows.comparison.rows import rows_of
 from ptycho_host.workflows.comparison.sources import Source, open_source
 
@@ -63,13 +63,13 @@ def compare(
             progress.start("comparing", len(opened), "reconstructions")
         scans.append(ComparedScan(ground.name, ground.origin, region, ground.truth, ground.pixel_m))
         notes += ground.notes
-        for source, obj in objects:
+        for source, made in objects:
             against: ObjectMetrics | None = None
             if ground.truth is not None:
                 against = object_metrics(
-                    obj, ground.truth, region, covered=covered, register=register, remove_plane=remove_plane
+                    made.object, ground.truth, region, covered=covered, register=register, remove_plane=remove_plane
                 )
-            judged[source.given] = _judgement(source, obj, ground, region, against, len(scans) - 1)
+            judged[source.given] = _judgement(source, made, region, against, len(scans) - 1)
             progress.advance(1)
     progress.finish()
     comparison_rows, criterion = ranked(
@@ -89,17 +89,14 @@ def _check_names(given: Sequence[str]) -> None:
             raise InputError(f"{name} was given twice; name each run and file once.")
 
 
-def _judgement(
-    source: Source, obj: ComplexArray, ground: Ground, region: Region, against: ObjectMetrics | None, scan: int
-) -> Judgement:
-    agreement, aligned = None, obj
-    if ground.scan is not None:
-        seen = _with_its_probe(ground.scan, source)
-        aligned = _on_the_probes_scale(obj, seen)
-        agreement = diffraction_agreement(aligned, seen)
+def _judgement(source: Source, made: Placed, region: Region, against: ObjectMetrics | None, scan: int) -> Judgement:
+    agreement, aligned = None, made.object
+    if made.scan is not None:
+        aligned = _on_the_probes_scale(made, made.scan)
+        agreement = diffraction_agreement(aligned, made.scan, made.further_modes)
     if against is not None:
         # The alignment puts zeros for what is not a number; a figure shall show holes.
-        aligned = np.where(np.isfinite(obj), against.alignment.object, np.nan)
+        aligned = np.where(np.isfinite(made.object), against.alignment.object, np.nan)
     run = source.run
     metrics = RunMetrics(region=region, object=against, diffraction=agreement).as_json()
     parts = {} if against is None else {"amplitude": against.amplitude, "phase": against.phase}
@@ -113,22 +110,14 @@ def _judgement(
     )
 
 
-def _with_its_probe(scan: Scan, source: Source) -> Scan:
-    """The scan with the probe that the product holds: a method may have refined both together."""
-    product = source.product
-    if product is None or product.probe.shape != scan.probe.shape or not np.isfinite(product.probe).all():
-        return scan
-    return replace(scan, probe=product.probe)
-
-
-def _on_the_probes_scale(obj: Complex, scan: Scan) -> Complex:
+def _on_the_probes_scale(made: Placed, scan: Scan) -> Complex:
     """The object times the factor with which it predicts the measured amplitudes best: no method can know it."""
     indices = np.unique(np.linspace(0, scan.count - 1, min(scan.count, SCALE_PATTERNS)).round().astype(np.int64))
-    predicted = predicted_amplitudes(obj, scan, indices).astype(np.float64)
+    predicted = predicted_amplitudes(made.object, scan, indices, made.further_modes).astype(np.float64)
     energy = float(np.sum(predicted**2))
     if not (np.isfinite(energy) and energy > 0):
-        return obj
-    return obj * np.float32(np.sum(predicted * scan.batch(indices)) / energy)
+        return made.object
+    return made.object * np.float32(np.sum(predicted * scan.batch(indices)) / energy)
 
 
 def _phases_together(comparison: Comparison) -> Comparison:

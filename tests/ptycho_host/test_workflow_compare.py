@@ -5,18 +5,23 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from ptycho_host import Host, compare, native, simulate, train, write_scan
+from ptycho_host import Host, compare, native, refine, simulate, train, write_scan
 from ptycho_host.contracts import Reconstruction
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
 from ptycho_host.metrics.alignment import shifted
+from ptycho_host.metrics.diffraction import diffraction_agreement
+from ptycho_host.physics.far_field import diffraction_amplitude
+from ptycho_host.physics.patches import extract_patches
 from ptycho_host.runs.product import read_product, write_product
+from ptycho_host.workflows.evaluation import as_refined
 
 pytest.importorskip("torch")
 
@@ -131,6 +136,45 @@ def test_a_product_on_a_larger_canvas_is_laid_on_the_scans(runs, scan, tmp_path)
     comparison = compare([runs / "net-0", tmp_path / "wide.h5"])
     run, file = (row_of(comparison, name).scores["phase"]["ssim"].mean for name in ("stable", "wide"))
     assert file == pytest.approx(run, rel=1e-6)
+
+
+@pytest.mark.parametrize("refined", ["modes", "positions", "both"])
+def test_an_object_is_judged_with_the_modes_and_positions_it_was_made_with(scan, tmp_path, refined):
+    assert scan.truth is not None
+    modes, positions = scan.probe[np.newaxis], scan.positions
+    if refined != "positions":
+        second = scan.probe * (np.arange(32) - 16)
+        second *= np.linalg.norm(scan.probe) / np.linalg.norm(second)
+        modes = np.stack([np.sqrt(0.8) * scan.probe, np.sqrt(0.2) * second]).astype(np.complex64)
+    if refined != "modes":
+        positions = np.clip(positions + np.random.default_rng(3).uniform(-2, 2, positions.shape), 17, 79)
+    patches = extract_patches(scan.truth, positions, 32)
+    measured = np.linalg.norm([diffraction_amplitude(patches, mode) for mode in modes], axis=0)
+    write_scan(replace(scan, amplitudes=measured.astype(np.float32)), tmp_path / "measured.npz")
+    # A canvas of its own, five pixels further.
+    wide = np.pad(scan.truth, 5)
+    made = Reconstruction(wide, np.ones(wide.shape, np.float32), probe=modes[0], further_modes=modes[1:])
+    write_product(tmp_path / "made.h5", replace(made, positions=positions + 5), scan, [])
+    np.savez(tmp_path / "object.npz", object=scan.truth)
+    comparison = compare([tmp_path / "made.h5", tmp_path / "object.npz"], truth=tmp_path / "measured.npz")
+    told, untold = (row_of(comparison, name).scores["diffraction"]["residual"].mean for name in ("made", "object"))
+    # What is left is single precision; without modes and positions the same object explains less.
+    assert told < 1e-8
+    assert untold > 1e-4
+
+
+def test_a_refined_product_gets_the_residual_that_it_was_written_with(scan, tmp_path):
+    pytest.importorskip("ptycho_iterative")
+    moved = np.clip(scan.positions + np.random.default_rng(3).uniform(-1, 1, scan.positions.shape), 17, 79)
+    mistaken = replace(scan, positions=moved)
+    write_scan(mistaken, tmp_path / "scan.npz")
+    made = refine(mistaken, {"name": "rpie", "epochs": 3, "probe": "free", "modes": 2, "positions": "free"})
+    write_product(tmp_path / "made.h5", made, mistaken, [])
+    comparison = compare([tmp_path / "made.h5"], truth=tmp_path / "scan.npz")
+    expected = diffraction_agreement(made.object, as_refined(mistaken, made), made.further_modes)
+    # Blind to the amplitude scale, which is fitted here: single precision remains.
+    correlation = row_of(comparison, "made").scores["diffraction"]["correlation"].mean
+    assert correlation == pytest.approx(expected.correlation, rel=1e-6)
 
 
 def test_shift_and_plane_are_taken_out_only_when_asked(runs, scan, tmp_path):

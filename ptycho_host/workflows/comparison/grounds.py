@@ -1,9 +1,9 @@
-"""By what reconstructions are judged: a scan with or without its true object, or a true object alone."""
+"""By what reconstructions are judged, and how they lie on it: a scan, a true object, or both."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,12 @@ from ptycho_host.data.scan import ComplexArray, Scan
 from ptycho_host.errors import DataError, InputError, quoted
 from ptycho_host.metrics.region import Mask, Region, covered_pixels, covered_region
 from ptycho_host.plugins import Host
+from ptycho_host.runs.product import Product
 from ptycho_host.workflows.comparison.sources import Source, read_object
 from ptycho_host.workflows.scans import load_scan, run_simulator
+
+MOST_MOVED = 1 / 16
+"""Root mean square of the way that a method may have moved positions, as a part of the patterns' side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +38,19 @@ class Ground:
     def pixel_m(self) -> float | None:
         """Side of an object pixel in metres, where the scan tells."""
         return self.scan.geometry.object_pixel_m[0] if self.scan is not None and self.scan.geometry else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """A reconstruction on the canvas of its ground.
+
+    object: (H, W) complex64. scan: the ground's, with the positions and the probe that the object was made with, as far
+    as its product tells them; None where the ground has none. further_modes: (K, N, N) complex64 of that probe.
+    """
+
+    object: ComplexArray = field(repr=False)
+    scan: Scan | None = field(default=None, repr=False)
+    further_modes: ComplexArray | None = field(default=None, repr=False)
 
 
 def grounds(opened: Sequence[Source], truth: str | None, host: Host) -> Iterator[tuple[Ground, list[Source]]]:
@@ -123,16 +140,25 @@ def common_region(ground: Ground, members: Sequence[Source]) -> tuple[Region, Ma
     return covered_region(covered), covered
 
 
-def placed(source: Source, ground: Ground) -> ComplexArray:
-    """The source's object on the ground's canvas; raises InputError when it does not belong there."""
-    obj = _on_canvas(source, ground.shape, ground.scan)
+def placed(source: Source, ground: Ground) -> Placed:
+    """The source on the ground's canvas; raises InputError when it does not belong there."""
+    product = source.product
+    offset = None if product is None or ground.scan is None else _offset(product, ground.scan)
+    obj = _on_canvas(source.object, ground.shape, offset)
     if obj is None:
         (height, width), (rows, columns) = source.object.shape, ground.shape
         raise InputError(
             f"{source.given} holds an object of {height} x {width} pixels and {ground.holder} one of {rows} x "
             f"{columns}, and nothing tells how they lie on each other: they do not belong together."
         )
-    return obj
+    scan = ground.scan
+    if scan is None or product is None:
+        return Placed(obj, scan)
+    if offset is not None:
+        scan = replace(scan, positions=product.positions + offset)
+    if product.probe.shape != scan.probe.shape or not np.isfinite(product.modes).all():
+        return Placed(obj, scan)
+    return Placed(obj, replace(scan, probe=product.probe), product.modes[1:])
 
 
 def _scan_of(source: Source, host: Host) -> Scan:
@@ -140,8 +166,9 @@ def _scan_of(source: Source, host: Host) -> Scan:
 
     Raises InputError, with `--truth` as the way out, when that is not possible or gives other data.
     """
-    run = source.run
+    run, product = source.run, source.product
     assert run is not None
+    assert product is not None
     config = run.config
     try:
         if config.data.test is not None:
@@ -155,7 +182,7 @@ def _scan_of(source: Source, host: Host) -> Scan:
         message = f"the scan of {source.given} cannot be had again: {error} Or name it with --truth FILE."
         raise type(error)(message) from error
     # Of a test scan no fingerprint is kept, but the product holds its positions.
-    same = scan.fingerprint() == run.fingerprint if config.data.test is None else _offset(source, scan) == (0, 0)
+    same = scan.fingerprint() == run.fingerprint if config.data.test is None else _offset(product, scan) == (0, 0)
     if not same:
         raise DataError(
             f"the data of {source.given} ({run.describe_scan()}) are not those it was made from; restore them, or "
@@ -164,35 +191,33 @@ def _scan_of(source: Source, host: Host) -> Scan:
     return scan
 
 
-def _on_canvas(source: Source, shape: tuple[int, int], scan: Scan | None) -> ComplexArray | None:
-    """The source's object (H, W) laid on the canvas of `shape`; None when it does not belong there.
+def _on_canvas(obj: ComplexArray, shape: tuple[int, int], offset: tuple[int, int] | None) -> ComplexArray | None:
+    """An object (H, W) laid on the canvas of `shape`; None when it does not belong there.
 
-    A product on another canvas, or with another origin, is moved by whole pixels so that its positions become the
-    scan's; where it has nothing the canvas stays zero.
+    Moved by the whole pixels of the offset, where that is known; where it has nothing the canvas stays zero.
     """
-    offset = None if scan is None else _offset(source, scan)
-    if offset is None or (offset == (0, 0) and source.object.shape == shape):
-        return source.object if source.object.shape == shape else None
+    if offset is None or (offset == (0, 0) and obj.shape == shape):
+        return obj if obj.shape == shape else None
     canvas = np.zeros(shape, dtype=np.complex64)
-    (top, left), (height, width) = offset, source.object.shape
+    (top, left), (height, width) = offset, obj.shape
     rows = slice(max(top, 0), min(top + height, shape[0]))
     columns = slice(max(left, 0), min(left + width, shape[1]))
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return None
-    kept = source.object[rows.start - top :, columns.start - left :]
+    kept = obj[rows.start - top :, columns.start - left :]
     canvas[rows, columns] = kept[: rows.stop - rows.start, : columns.stop - columns.start]
     return canvas
 
 
-def _offset(source: Source, scan: Scan) -> tuple[int, int] | None:
+def _offset(product: Product, scan: Scan) -> tuple[int, int] | None:
     """Whole pixels (y, x) from the product's canvas to the scan's; None when the positions are not the scan's."""
-    product = source.product
-    if product is None or product.positions.shape != scan.positions.shape:
+    if product.positions.shape != scan.positions.shape:
         return None
     offsets = scan.positions - product.positions
     mean = offsets.mean(axis=0)
-    # An iterative method may have refined the positions a little.
-    if np.abs(offsets - mean).max() > 1:
+    # An iterative method may have refined the positions.
+    moved = np.sqrt(np.square(offsets - mean).sum(axis=1).mean())
+    if moved > MOST_MOVED * scan.pixels:
         return None
     return round(float(mean[0])), round(float(mean[1]))
 

@@ -77,7 +77,9 @@ class Source:
         product = self.product
         if product is None or len(product.positions) == 0:
             return None
-        return well_covered(illumination(product.positions, product.probe, product.object.shape))
+        # One probe that lights the object as all modes together do.
+        probe = np.linalg.norm(product.modes, axis=0).astype(np.complex64)
+        return well_covered(illumination(product.positions, probe, product.object.shape))
 
 
 def open_source(given: str) -> Source:

@@ -145,6 +145,7 @@ def test_what_was_refined_is_written_instead_of_the_scans(tmp_path, reconstructi
     write_product(tmp_path / "p.h5", refined, scan, HISTORY)
     product = read_product(tmp_path / "p.h5")
     np.testing.assert_array_equal(product.probe, modes[0])
+    np.testing.assert_array_equal(product.modes, modes)
     # Metres and back: double rounding.
     np.testing.assert_allclose(product.positions, positions, atol=1e-12)
     with h5py.File(tmp_path / "p.h5") as file:
@@ -166,6 +167,7 @@ def test_a_product_of_ptychodus_with_a_centre_modes_and_double_precision(tmp_pat
     )
     np.testing.assert_array_equal(product.object, obj[0].astype(np.complex64))
     np.testing.assert_array_equal(product.probe, probe[0, 0].astype(np.complex64))
+    np.testing.assert_array_equal(product.modes, probe[0].astype(np.complex64))
 
 
 def with_uncertainty(reconstruction):
