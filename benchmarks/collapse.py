@@ -1,9 +1,10 @@
-"""Collapsed runs of stable_hybrid: seeds x depths x losses x clippers x stabilisers, on a small lines scan.
+"""Collapsed runs of a generator: seeds x depths x losses x clippers x stabilisers, on a small lines scan.
 
 One run of each seed is not trained: what all of them start from, and must improve on. Started again with the same
 settings it adds the runs that are missing.
 
     python benchmarks/collapse.py --seeds 4 --epochs 6
+    python benchmarks/collapse.py --generator unrolled --depths 3 5 --name collapse_unrolled
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from measuring import RESULTS, as_they_come, forget_peak_memory, trained, write_
 
 UNTRAINED = {"epochs": 1, "learning_rate": 1e-12}
 """One pass that changes nothing."""
+DEPTHS = {"stable_hybrid": "blocks", "unrolled": "stages"}
+"""The option that says how deep a generator is."""
 
 
 @dataclass(frozen=True)
 class Job:
     """A run; without `epochs` it is not trained."""
 
+    generator: str
     seed: int
     depth: int
     loss: str
@@ -45,7 +49,7 @@ def one(job: Job) -> dict[str, Any]:
     result = trained(
         {
             "simulator": {"name": "lines", "size": job.size},
-            "generator": {"name": "stable_hybrid", "blocks": job.depth, "stabiliser": job.stabiliser},
+            "generator": {"name": job.generator, DEPTHS[job.generator]: job.depth, "stabiliser": job.stabiliser},
             "loss": job.loss,
             "clip": job.clip,
             "seed": job.seed,
@@ -71,20 +75,20 @@ def one(job: Job) -> dict[str, Any]:
 
 def jobs_of(arguments: argparse.Namespace) -> Iterator[Job]:
     """Seed after seed, so that a campaign which is cut short has as many of all combinations."""
-    size, device, deepest = arguments.size, arguments.device, max(arguments.depths)
+    name, size, device, deepest = arguments.generator, arguments.size, arguments.device, max(arguments.depths)
     for seed in range(arguments.seeds):
-        yield Job(seed, deepest, arguments.losses[0], "none", "zero_gamma", None, size, device)
+        yield Job(name, seed, deepest, arguments.losses[0], "none", "zero_gamma", None, size, device)
         for depth, loss, clip, stabiliser in product(
             sorted(arguments.depths, reverse=True), arguments.losses, arguments.clips, arguments.stabilisers
         ):
-            yield Job(seed, depth, loss, clip, stabiliser, arguments.epochs, size, device)
+            yield Job(name, seed, depth, loss, clip, stabiliser, arguments.epochs, size, device)
 
 
 def done_before(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """The runs that the file of results has already, if they are of these settings."""
     path = RESULTS / f"{arguments.name}.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if any(found.get(name) != getattr(arguments, name) for name in ("epochs", "size", "device")):
+    if any(found.get(name) != getattr(arguments, name) for name in ("generator", "epochs", "size", "device")):
         return []
     return [row for row in found["untrained"] + found["rows"] if "error" not in row]
 
@@ -98,6 +102,8 @@ def content(arguments: argparse.Namespace, found: dict[Job, dict[str, Any]]) -> 
     rows = [found[job] for job in sorted(found, key=lambda job: job.label) if job.epochs]
     finished = [row for row in rows if "error" not in row]
     return {
+        "generator": arguments.generator,
+        "depths": DEPTHS[arguments.generator],
         "epochs": arguments.epochs,
         "size": arguments.size,
         "device": arguments.device,
@@ -110,6 +116,7 @@ def content(arguments: argparse.Namespace, found: dict[Job, dict[str, Any]]) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--generator", choices=DEPTHS, default="stable_hybrid")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--size", type=int, default=128, help="of the object")

@@ -141,10 +141,11 @@ def collapse(results: Results) -> str:
         ]
 
     lines = [line("all", rows)]
-    for key, name in (("depth", "{} blocks"), ("loss", "{}"), ("clip", "clipper {}"), ("stabiliser", "{}")):
+    for key, name in (("depth", f"{{}} {results['depths']}"), ("loss", "{}"), ("clip", "clipper {}"), ("stabiliser", "{}")):
         lines += [line(name.format(level), members) for (level,), members in sorted(grouped(rows, key).items())]
     return (
-        f"**{results['collapsed']} of {len(rows)} runs of `stable_hybrid` collapsed**, {results['failed']} failed; "
+        f"**{results['collapsed']} of {len(rows)} runs of `{results['generator']}` collapsed**, "
+        f"{results['failed']} failed; "
         f"{results['epochs']} epochs on lines objects of {results['size']} px, one object a seed. A run counts as "
         "collapsed if in any epoch the predictions hardly differed between patterns. Networks that start from the "
         "back-projection differ in any case, so it is counted too how many lowered their loss, and how many have a "
