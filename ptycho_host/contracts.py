@@ -463,6 +463,11 @@ class Bundle:
     scale: IntensityScale
     facts: Mapping[str, Any]
 
+    @property
+    def network_weights(self) -> dict[str, NDArray[Any]]:
+        """The weights without the two probes: what an engine puts into its network again."""
+        return {name: array for name, array in self.weights.items() if name not in (LEARNT_PROBE, FIRST_PROBE)}
+
     def probe_for(self, probe: NDArray[np.complex64]) -> NDArray[np.complex64]:
         """What training made of a scan's probe (N, N), on its scale; any that training did not start from stays."""
         import numpy as np
@@ -542,7 +547,10 @@ class TrainingEngine(Protocol):
         ...
 
     def predict(self, bundle: Bundle, scan: Scan) -> Iterator[PatchBatch]:
-        """Object patches in model units of all patterns of `scan`, in order, batch after batch."""
+        """Object patches in model units of all patterns of `scan`, in order, batch after batch.
+
+        Under the scan's probe as it is: the caller has replaced it by what training made of it (`Bundle.probe_for`).
+        """
         ...
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from ptycho_contrib_tf.consistency import GroupMerger
 from ptycho_contrib_tf.devices import Device, Devices
 from ptycho_contrib_tf.forward import Forward, TrainedForward
-from ptycho_contrib_tf.instrument import Instrument, trained_instrument
+from ptycho_contrib_tf.instrument import LOG_FACTOR, Instrument
 from ptycho_contrib_tf.isolation import Precision, own_gradients, own_precision, own_randomness, use_threads
 from ptycho_contrib_tf.network import PatternNetwork
 from ptycho_contrib_tf.objective import Objective
@@ -82,9 +82,9 @@ class KerasEngine:
         if self._kept and self._kept[0].serves(bundle, probe, bad_pixels):
             return self._kept[0].forward
         with devices.first(), own_randomness(0), own_precision(self.precision):
-            instrument, weights = trained_instrument(probe, bundle.weights)
+            instrument = Instrument(probe, trainable_intensity_scale=LOG_FACTOR in bundle.weights)
             network = PatternNetwork(bundle.generator.build(bundle.shape), instrument, bundle.shape, bad_pixels)
-            assign(network_weights(network), weights)
+            assign(network_weights(network), bundle.network_weights)
             self._kept[:] = [TrainedForward(bundle, probe, bad_pixels, self._forward(network, devices))]
         return self._kept[0].forward
 

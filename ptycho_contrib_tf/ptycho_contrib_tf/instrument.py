@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,7 @@ from numpy.typing import NDArray
 
 from ptycho_contrib_tf.library import keras, tf
 from ptycho_contrib_tf.physics import as_complex
-from ptycho_host.contracts import FIRST_PROBE
-from ptycho_host.contracts import LEARNT_PROBE as PROBE
+from ptycho_host.contracts import FIRST_PROBE, LEARNT_PROBE
 
 LOG_FACTOR = "engine.log_intensity_factor"
 """Name of the weight in bundles: the natural logarithm of the factor on the patches."""
@@ -36,8 +34,8 @@ class Instrument:
 
     @property
     def variables(self) -> dict[str, keras.Variable]:
-        """What is trained, by its name in bundles."""
-        named = {PROBE: self._probe, LOG_FACTOR: self._log_factor}
+        """What is trained, by its name in bundles and checkpoints."""
+        named = {LEARNT_PROBE: self._probe, LOG_FACTOR: self._log_factor}
         return {name: variable for name, variable in named.items() if variable is not None}
 
     @property
@@ -55,25 +53,11 @@ class Instrument:
             return patches
         return patches * tf.cast(as_complex(tf.exp(self._log_factor.value)), patches.dtype)
 
-    def facts(self) -> dict[str, NDArray[Any]]:
-        """What a bundle needs besides the variables to use them again."""
-        return {FIRST_PROBE: _parts(self.first_probe)} if self._probe is not None else {}
-
-
-def trained_instrument(
-    probe: NDArray[np.complex64], weights: Mapping[str, NDArray[Any]]
-) -> tuple[Instrument, dict[str, NDArray[Any]]]:
-    """The instrument of a bundle for a scan with `probe` (N, N) in model units, and those `weights` that it takes.
-
-    A learnt probe is used where the scan has the probe that training started from; another one stands for itself.
-    """
-    used = dict(weights)
-    first = used.pop(FIRST_PROBE, None)
-    same_probe = first is not None and np.allclose(first, _parts(probe), rtol=1e-4, atol=1e-4 * np.abs(probe).max())
-    if not same_probe:
-        used.pop(PROBE, None)
-    instrument = Instrument(probe, trainable_probe=PROBE in used, trainable_intensity_scale=LOG_FACTOR in used)
-    return instrument, used
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """What a bundle needs to use a learnt probe again, real and imaginary parts (N, N, 2) by name."""
+        if self._probe is None:
+            return {}
+        return {LEARNT_PROBE: _parts(self.probe.numpy()), FIRST_PROBE: _parts(self.first_probe)}
 
 
 def _variable(value: NDArray[np.float32], name: str) -> keras.Variable:

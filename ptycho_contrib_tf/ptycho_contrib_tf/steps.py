@@ -155,8 +155,8 @@ class KerasSteps:
             raise BundleError("the checkpoint holds another optimiser; keep the run's own, or start anew.") from error
 
     def weights(self) -> dict[str, NDArray[Any]]:
-        """Those of the network, and the probe that a learnt one started from."""
-        return {**arrays_of(self._variables), **self.network.instrument.facts()}
+        """Those of the network, and the probe where it is learnt."""
+        return arrays_of(self._variables) | self.network.instrument.weights()
 
     def facts(self) -> dict[str, Any]:
         """How large the generator is, and whether it was compiled."""

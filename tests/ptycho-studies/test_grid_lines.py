@@ -129,7 +129,7 @@ def test_tiles_of_true_patches_are_the_object(gridsize: int, host: Host) -> None
         engine=Knowing,
         host=host,
         config=SimpleNamespace(stitch=ComponentChoice(name="overlap")),
-        bundle=SimpleNamespace(scale=SimpleNamespace(physical_object=lambda obj: obj)),
+        bundle=SimpleNamespace(scale=SimpleNamespace(physical_object=lambda obj: obj), probe_for=lambda probe: probe),
     )
     objects = stitch(cast("Run", run), scan, settings).objects
     region = grid_region(settings)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ptycho_contrib_tf.instrument import FIRST_PROBE, LOG_FACTOR, PROBE, Instrument
+from ptycho_contrib_tf.instrument import LOG_FACTOR, Instrument
 from ptycho_contrib_tf.library import tf
 from ptycho_contrib_tf.network import PatternNetwork
 from ptycho_contrib_tf.physics import diffraction_amplitude
-from ptycho_host.contracts import PatchShape
+from ptycho_host.contracts import FIRST_PROBE, LEARNT_PROBE, PatchShape
 from ptycho_host.data.scan import Scan
 from ptycho_host.physics.intensity import IntensityScale
 
@@ -54,7 +54,7 @@ def test_a_wrong_probe_is_mended_in_part(laboratory: Any, scan: Scan) -> None:
     laboratory.train(kept, **options)
     bundle = learning.train(learnt, **options)
     assert learnt.reports[-1].training_loss < 0.97 * kept.reports[-1].training_loss
-    assert np.abs(bundle.weights[PROBE] - bundle.weights[FIRST_PROBE]).max() > 0.01
+    assert np.abs(bundle.weights[LEARNT_PROBE] - bundle.weights[FIRST_PROBE]).max() > 0.01
 
     true = bundle.scale.model_probe(scan.probe)
 
@@ -62,7 +62,7 @@ def test_a_wrong_probe_is_mended_in_part(laboratory: Any, scan: Scan) -> None:
         probe = parts[..., 0] + 1j * parts[..., 1]
         return float(np.abs(np.vdot(probe, true)) / np.linalg.norm(probe) / np.linalg.norm(true))
 
-    assert likeness(bundle.weights[PROBE]) > likeness(bundle.weights[FIRST_PROBE])
+    assert likeness(bundle.weights[LEARNT_PROBE]) > likeness(bundle.weights[FIRST_PROBE])
 
 
 @pytest.mark.slow
@@ -82,10 +82,16 @@ def test_the_factor_mends_a_generator_on_another_scale(laboratory: Any) -> None:
 def test_a_learnt_probe_serves_the_scan_that_it_was_learnt_from(laboratory: Any, scan: Scan) -> None:
     learning = laboratory.on(trainable_probe=True)
     bundle = learning.train(epochs=3, learning_rate=0.01)
-    plain = replace(bundle, weights={name: bundle.weights[name] for name in bundle.weights if "engine." not in name})
-    other = replace(scan, probe=scan.probe.conj())
-    assert np.abs(learning.patches(bundle) - learning.patches(plain)).max() > 1e-3
-    np.testing.assert_array_equal(learning.patches(bundle, other), learning.patches(plain, other))
+    assert bundle.weights.keys() - bundle.network_weights.keys() == {LEARNT_PROBE, FIRST_PROBE}
+    learnt, other = bundle.probe_for(scan.probe), scan.probe.conj()
+    assert np.linalg.norm(bundle.weights[LEARNT_PROBE]) == pytest.approx(np.linalg.norm(bundle.weights[FIRST_PROBE]))
+    assert bundle.probe_for(other) is other
+    # The network keeps none of the two: it reckons with the probe of the scan that it is given.
+    plain = replace(bundle, weights=bundle.network_weights)
+    for probe in (scan.probe, learnt):
+        given = replace(scan, probe=probe)
+        np.testing.assert_array_equal(learning.patches(bundle, given), learning.patches(plain, given))
+    assert np.abs(learning.patches(bundle, replace(scan, probe=learnt)) - learning.patches(bundle)).max() > 1e-3
 
 
 @pytest.mark.slow

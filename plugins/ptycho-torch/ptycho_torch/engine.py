@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -23,7 +23,6 @@ from ptycho_host.training.sampling import GroupSampler, prediction_groups
 from ptycho_host.training.state import TrainingState
 from ptycho_torch.consistency import GroupMerger
 from ptycho_torch.gathering import connected, gather, processes_of, refusing_devices, shape_of_world
-from ptycho_torch.instrument import of_generator
 from ptycho_torch.isolation import own_randomness, own_threads, without_greetings
 from ptycho_torch.objective import Objective
 from ptycho_torch.optimisation import build_optimiser
@@ -84,10 +83,9 @@ class FabricEngine:
         fabric, scope = self._alone(), scope_of(bundle.generator)
         with own_randomness(0, fabric.device):
             generator = bundle.generator.build(bundle.shape)
-        load_weights(generator, of_generator(bundle.weights))
+        load_weights(generator, bundle.network_weights)
         with without_greetings():
             network = fabric.setup_module(NETWORKS[scope](generator))
-        scan = replace(scan, probe=bundle.probe_for(scan.probe))
         feed = PatternFeed(scan, bundle.scale.for_probe(scan.probe), fabric.device)
         if scope == "scan":
             return predict_regions(network, feed, groups[:, 0], self.prediction_batch or IN_A_REGION, self.threads)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -46,8 +45,3 @@ class Instrument(nn.Module):
             name: torch.view_as_real(probe).cpu().numpy().copy()
             for name, probe in ((LEARNT_PROBE, self()), (FIRST_PROBE, self.first))
         }
-
-
-def of_generator(weights: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The weights of a bundle that are the generator's own."""
-    return {name: array for name, array in weights.items() if name not in (LEARNT_PROBE, FIRST_PROBE)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -30,6 +30,7 @@ class Stitched:
 
 def stitch(run: Run, scan: Scan, settings: LinesData) -> Stitched:
     """All patches of `scan` once through the network, then both stitchers; on the physical scale."""
+    scan = replace(scan, probe=run.bundle.probe_for(scan.probe))
     started = perf_counter()
     batches = list(run.engine().predict(run.bundle, scan))
     seconds = perf_counter() - started
