@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -95,11 +96,27 @@ def _beside(place: str, known: list[str]) -> list[str]:
 
 def _annotations(factory: Callable[..., Any], parameters: list[inspect.Parameter]) -> dict[str, Any]:
     # Only the options' annotations are evaluated: a return type may be imported for type checkers alone.
+    annotated = {p.name: p.annotation for p in parameters if p.annotation is not p.empty}
     function: Any = inspect.unwrap(factory)
-    function = function.__init__ if inspect.isclass(function) else function
-    namespace = getattr(getattr(function, "func", function), "__globals__", {})
-    stub = SimpleNamespace(__annotations__={p.name: p.annotation for p in parameters if p.annotation is not p.empty})
-    return get_type_hints(stub, globalns=namespace, include_extras=True)
+    if inspect.isclass(function):
+        owner = next(base for base in function.__mro__ if "__init__" in vars(base))
+        if getattr(vars(owner).get("__dataclass_params__"), "init", False):
+            return _of_fields(owner, annotated)
+        function = function.__init__
+    return _evaluated(annotated, getattr(getattr(function, "func", function), "__globals__", {}))
+
+
+def _of_fields(record: type, names: Collection[str]) -> dict[str, Any]:
+    """The annotations of a dataclass' fields: those of its bases may use names that only their modules know."""
+    hints: dict[str, Any] = {}
+    for base in reversed(record.__mro__):
+        own = {name: annotation for name, annotation in inspect.get_annotations(base).items() if name in names}
+        hints |= _evaluated(own, vars(sys.modules[base.__module__]))
+    return hints
+
+
+def _evaluated(annotations: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
+    return get_type_hints(SimpleNamespace(__annotations__=annotations), globalns=namespace, include_extras=True)
 
 
 def _field(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tomllib
 from dataclasses import dataclass
 from functools import partial
@@ -169,6 +170,23 @@ def test_classes_dataclasses_and_partials_have_options(factory):
     assert (width.name, width.type, width.default, width.bounds) == ("width", "int", "3", "≥ 1, ≤ 512")
     with pytest.raises(OptionError, match="width"):
         schema(factory).validate({"width": 0})
+
+
+def test_fields_of_a_dataclass_keep_the_meaning_that_they_have_in_their_own_module(tmp_path, monkeypatch):
+    """Names are looked up where a field stands, though the constructor is written where the last class stands."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    head = "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+    for name, text in {
+        "lab_base": "Width = int\n@dataclass(kw_only=True)\nclass Base:\n    width: Width = 3\n",
+        "lab_net": "from lab_base import Base\nWidth = str\n@dataclass(kw_only=True)\nclass Net(Base):\n"
+        "    head: Width = 'x'\nclass Named(Net):\n    pass\n",
+    }.items():
+        (tmp_path / f"{name}.py").write_text(head + text)
+    module = importlib.import_module("lab_net")
+    for factory in (module.Net, module.Named):
+        assert [(option.name, option.type) for option in schema(factory).describe()] == [
+            ("width", "int"), ("head", "str"),
+        ]  # fmt: skip
 
 
 def test_a_class_without_constructor_has_no_options():
