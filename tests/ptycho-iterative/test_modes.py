@@ -16,8 +16,9 @@ from ptycho_host.errors import InputError
 from ptycho_host.metrics.diffraction import diffraction_agreement
 from ptycho_host.physics.far_field import diffraction_amplitude
 from ptycho_host.physics.patches import extract_patches
-from ptycho_iterative import lsq_ml, rpie
+from ptycho_iterative.lsq_ml import LsqMl
 from ptycho_iterative.modes import orthogonal, with_modes
+from ptycho_iterative.rpie import Rpie
 from ptycho_iterative.sight import wave_difference
 
 Refined = Callable[..., Reconstruction]
@@ -38,7 +39,7 @@ def two_modes(noiseless: Scan) -> Scan:
     return replace(noiseless, amplitudes=noisy.astype(np.float32))
 
 
-@pytest.mark.parametrize("build", [rpie.build, lsq_ml.build], ids=["rpie", "lsq_ml"])
+@pytest.mark.parametrize("build", [Rpie, LsqMl], ids=["rpie", "lsq_ml"])
 def test_a_second_mode_brings_the_residual_to_the_noise(
     build: Callable[..., RefineFunction], two_modes: Scan, refined: Refined
 ) -> None:
@@ -63,16 +64,16 @@ def test_a_second_mode_brings_the_residual_to_the_noise(
 
 def test_a_second_refinement_goes_on_with_the_modes(two_modes: Scan, refined: Refined) -> None:
     options = {"batch_size": 7, "probe": "free", "modes": 2}
-    first = refined(rpie.build, two_modes, epochs=20, **options)
-    second = refined(rpie.build, two_modes, first, epochs=1, **options)
+    first = refined(Rpie, two_modes, epochs=20, **options)
+    second = refined(Rpie, two_modes, first, epochs=1, **options)
     assert second.refinement[0].residual < 1.5 * first.refinement[-1].residual
     # A refiner that is asked for one mode gives back one: what explains the patterns is never half told.
-    assert refined(rpie.build, two_modes, first, epochs=1).further_modes is None
+    assert refined(Rpie, two_modes, first, epochs=1).further_modes is None
 
 
 def test_several_modes_of_a_fixed_probe_are_refused() -> None:
     with pytest.raises(InputError, match=r"refiner\.modes is 2: set refiner\.probe=free"):
-        lsq_ml.build(modes=2)
+        LsqMl(modes=2)
 
 
 def test_new_modes_are_orthogonal_and_take_no_light(noiseless: Scan) -> None:

@@ -12,8 +12,10 @@ import torch
 
 from ptycho_host.contracts import Reconstruction, RefineFunction
 from ptycho_host.data.scan import Scan
-from ptycho_iterative import epie, lsq_ml, rpie
+from ptycho_iterative.epie import Epie
+from ptycho_iterative.lsq_ml import LsqMl
 from ptycho_iterative.positions import FARTHEST, shifts
+from ptycho_iterative.rpie import Rpie
 from ptycho_iterative.sight import Sight, wave_difference
 from ptycho_iterative.windows import Placement
 
@@ -35,7 +37,7 @@ def position_errors(positions: np.ndarray, true: np.ndarray) -> np.ndarray:
     return distances
 
 
-@pytest.mark.parametrize("build", [epie.build, rpie.build, lsq_ml.build], ids=["epie", "rpie", "lsq_ml"])
+@pytest.mark.parametrize("build", [Epie, Rpie, LsqMl], ids=["epie", "rpie", "lsq_ml"])
 def test_errors_of_a_pixel_are_found(build: Build, noiseless: Scan, mistaken: Scan, refined: Refined) -> None:
     options = {"epochs": 40, "batch_size": 7}
     free = refined(build, mistaken, positions="free", position_start=5, **options)
@@ -51,13 +53,13 @@ def test_errors_of_a_pixel_are_found(build: Build, noiseless: Scan, mistaken: Sc
 
 
 def test_positions_wait_for_their_epoch(mistaken: Scan, refined: Refined) -> None:
-    waiting = refined(lsq_ml.build, mistaken, epochs=2, positions="free", position_start=3)
+    waiting = refined(LsqMl, mistaken, epochs=2, positions="free", position_start=3)
     np.testing.assert_array_equal(waiting.positions, mistaken.positions)
 
 
 def test_a_second_refinement_starts_from_the_refined_positions(mistaken: Scan, refined: Refined) -> None:
-    first = refined(rpie.build, mistaken, epochs=20, positions="free")
-    second = refined(rpie.build, mistaken, first, epochs=1)
+    first = refined(Rpie, mistaken, epochs=20, positions="free")
+    second = refined(Rpie, mistaken, first, epochs=1)
     np.testing.assert_array_equal(second.positions, first.positions)
     assert second.refinement[0].residual < 1.5 * first.refinement[-1].residual
 
@@ -121,7 +123,7 @@ def test_a_shift_points_back_to_where_the_pattern_was(noiseless: Scan, refined: 
     moved[24] += (0.2, -0.15)
     scan = replace(noiseless, positions=moved)
     # The true object, which hardly moves in one epoch: what is found is one Gauss-Newton step.
-    result = refined(lsq_ml.build, scan, start, epochs=1, batch_size=49, positions="free", last_step=1.0)
+    result = refined(LsqMl, scan, start, epochs=1, batch_size=49, positions="free", last_step=1.0)
     assert result.positions is not None
     before, after = (position_errors(positions, noiseless.positions)[24] for positions in (moved, result.positions))
     assert after < 0.5 * before

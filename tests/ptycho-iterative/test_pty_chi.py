@@ -15,7 +15,8 @@ import torch
 from ptycho_host.contracts import Reconstruction
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
-from ptycho_iterative import lsq_ml, pty_chi
+from ptycho_iterative import pty_chi
+from ptycho_iterative.lsq_ml import LsqMl
 
 Refined = Callable[..., Reconstruction]
 installed = pytest.mark.skipif(not find_spec("ptychi"), reason="needs pty-chi")
@@ -44,7 +45,7 @@ def test_the_true_object_stays(noiseless: Scan, refined: Refined, object_error: 
 @installed
 @lenient
 def test_both_go_the_same_way(noiseless: Scan, refined: Refined, object_error: Any) -> None:
-    theirs, ours = (refined(build, noiseless, epochs=30) for build in (pty_chi.build, lsq_ml.build))
+    theirs, ours = (refined(build, noiseless, epochs=30) for build in (pty_chi.build, LsqMl))
     assert theirs.refinement[0].residual == pytest.approx(ours.refinement[0].residual, rel=0.5)
     assert object_error(theirs.object, noiseless) < 2 * object_error(ours.object, noiseless) + 0.02
 

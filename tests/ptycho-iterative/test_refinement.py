@@ -12,11 +12,13 @@ import pytest
 from ptycho_host.contracts import Reconstruction, RefineFunction
 from ptycho_host.data.scan import Scan
 from ptycho_host.metrics.diffraction import diffraction_agreement
-from ptycho_iterative import epie, lsq_ml, rpie
+from ptycho_iterative.epie import Epie
+from ptycho_iterative.lsq_ml import LsqMl
+from ptycho_iterative.rpie import Rpie
 
 Refined = Callable[..., Reconstruction]
 Build = Callable[..., RefineFunction]
-ALL = pytest.mark.parametrize("build", [epie.build, rpie.build, lsq_ml.build], ids=["epie", "rpie", "lsq_ml"])
+ALL = pytest.mark.parametrize("build", [Epie, Rpie, LsqMl], ids=["epie", "rpie", "lsq_ml"])
 
 
 @ALL
@@ -85,8 +87,8 @@ def test_a_free_probe_waits_for_its_epoch(build: Build, noiseless: Scan, refined
 
 def test_a_second_refinement_starts_from_the_refined_probe(noiseless: Scan, refined: Refined) -> None:
     wrong = replace(noiseless, probe=out_of_focus(noiseless.probe))
-    first = refined(rpie.build, wrong, epochs=20, probe="free")
-    second = refined(rpie.build, wrong, first, epochs=1)
+    first = refined(Rpie, wrong, epochs=20, probe="free")
+    second = refined(Rpie, wrong, first, epochs=1)
     np.testing.assert_array_equal(second.probe, first.probe)
     assert second.refinement[0].residual < 1.5 * first.refinement[-1].residual
 

@@ -15,7 +15,9 @@ import pytest
 from ptycho_host.contracts import Reconstruction
 from ptycho_host.data.scan import Scan
 from ptycho_host.testing.scans import simulated_scan, smooth_object
-from ptycho_iterative import epie, lsq_ml, rpie
+from ptycho_iterative.epie import Epie
+from ptycho_iterative.lsq_ml import LsqMl
+from ptycho_iterative.rpie import Rpie
 
 # Single precision in a few hundred additions, of numbers of order one; the steps are 1e-2 to 1.
 TOLERANCE = {"rtol": 0, "atol": 2e-5}
@@ -112,7 +114,7 @@ def test_epie(scan: Scan, start: Reconstruction, refined: Callable[..., Reconstr
     # With one pattern: eqs. 6 and 7 of the paper as they stand.
     chosen, step = scan.subset(batch), Step(scan, start, batch)
     options = {"epochs": 1, "batch_size": 9, "object_step": 0.9, "probe_step": 0.7, "last_step": 1.0}
-    result = refined(epie.build, chosen, start, probe="free", **options)
+    result = refined(Epie, chosen, start, probe="free", **options)
     check(result, *epie_step(step, 0.9, 0.7))
 
 
@@ -120,7 +122,7 @@ def test_epie(scan: Scan, start: Reconstruction, refined: Callable[..., Reconstr
 def test_rpie(scan: Scan, start: Reconstruction, refined: Callable[..., Reconstruction], batch: np.ndarray) -> None:
     chosen, step = scan.subset(batch), Step(scan, start, batch)
     options = {"epochs": 1, "batch_size": 9, "regularisation": 0.1, "probe_regularisation": 0.4}
-    result = refined(rpie.build, chosen, start, probe="free", **options)
+    result = refined(Rpie, chosen, start, probe="free", **options)
     check(result, *rpie_step(step, 0.1, 0.4))
 
 
@@ -131,7 +133,7 @@ def test_lsq_ml(
 ) -> None:
     chosen, step = scan.subset(batch), Step(scan, start, batch)
     options = {"epochs": 1, "batch_size": 9, "damping": 0.05, "probe": "free" if free else "fixed"}
-    result = refined(lsq_ml.build, chosen, start, **options)
+    result = refined(LsqMl, chosen, start, **options)
     check(result, *lsq_step(step, 0.05, free=free))
 
 

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from ptycho_host.contracts import RefineFunction
 from ptycho_iterative.least_squares import fitted, fitted_together
-from ptycho_iterative.options import (
-    BatchSize,
-    Device,
-    Epochs,
-    LastStep,
-    Modes,
-    Momentum,
-    Positions,
-    PositionStart,
-    Probe,
-    ProbeStart,
-    Seed,
-    Threads,
-)
 from ptycho_iterative.sight import Sight, Steps
-from ptycho_iterative.sweep import Schedule, Sweep
+from ptycho_iterative.sweep import Sweep
 
 Damping = Annotated[
     float, Field(gt=0, le=1, description="part of the brightest light that is added to all of it, against noise")
@@ -35,15 +20,20 @@ Relaxation = Annotated[float, Field(gt=0, le=1.5, description="factor on the obj
 ProbeRelaxation = Annotated[float, Field(gt=0, le=1.5, description="factor on the probe's fitted steps")]
 
 
-@dataclass(frozen=True, slots=True)
-class LsqMl:
-    """Directions common to the batch, and how far each pattern wants to go along them (Odstrcil et al., 2018)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LsqMl(Sweep):
+    """Least-squares step lengths (Odstrčil, Menzel and Guizar-Sicairos, Opt. Express 26 (2018) 3108), mini-batched.
 
-    damping: float
-    object_step: float
-    probe_step: float
+    Directions are common to the batch; each pattern says how far it wants to go along them. Amplitudes are the quantity
+    that is fitted; all modes of the probe share one length of step.
+    """
 
-    def __call__(self, sight: Sight, *, free_probe: bool) -> Steps:
+    name: ClassVar[str] = "lsq_ml"
+    damping: Damping = 0.1
+    object_step: Relaxation = 1.0
+    probe_step: ProbeRelaxation = 1.0
+
+    def steps(self, sight: Sight, *, free_probe: bool) -> Steps:
         """Directions dO = sum P* chi / sum |P|^2, dP = sum O* chi / sum |O|^2, both damped; steps by least squares.
 
         Pattern k minimises |chi_k - a_k dO_k P - b_k dP O_k|^2; the object's step is the mean of the a_k weighted
@@ -55,57 +45,18 @@ class LsqMl:
         direction = sight.object_gradient / light
         by_object = probe * windows.cut(direction)[:, None]
         if not free_probe:
-            steps = fitted(difference, by_object)
-            return Steps(self.object_step * windows.merge(_each(steps) * intensity) / light * direction)
+            lengths = fitted(difference, by_object)
+            return Steps(self.object_step * windows.merge(_each(lengths) * intensity) / light * direction)
         weight = sight.probe_weight
         probe_direction = sight.probe_gradient / (weight + self.damping * weight.max())
         by_probe = probe_direction * patches[:, None]
-        steps, probe_steps = fitted_together(difference, by_object, by_probe)
+        lengths, probe_lengths = fitted_together(difference, by_object, by_probe)
         return Steps(
-            self.object_step * windows.merge(_each(steps) * intensity) / light * direction,
-            self.probe_step * probe_steps.mean().to(intensity.dtype) * probe_direction,
+            self.object_step * windows.merge(_each(lengths) * intensity) / light * direction,
+            self.probe_step * probe_lengths.mean().to(intensity.dtype) * probe_direction,
         )
 
 
-def build(
-    *,
-    epochs: Epochs = 5,
-    batch_size: BatchSize = 16,
-    damping: Damping = 0.1,
-    object_step: Relaxation = 1.0,
-    probe: Probe = "fixed",
-    probe_step: ProbeRelaxation = 1.0,
-    probe_start: ProbeStart = 1,
-    modes: Modes = 1,
-    positions: Positions = "fixed",
-    position_start: PositionStart = 1,
-    last_step: LastStep = 0.2,
-    momentum: Momentum = 0.9,
-    seed: Seed = 0,
-    device: Device = "auto",
-    threads: Threads = None,
-) -> RefineFunction:
-    """Least-squares step lengths (Odstrčil, Menzel and Guizar-Sicairos, Opt. Express 26 (2018) 3108), mini-batched.
-
-    Amplitudes are the quantity that is fitted; all modes of the probe share one length of step.
-    """
-    schedule = Schedule(
-        epochs,
-        batch_size,
-        probe == "free",
-        probe_start,
-        last_step,
-        momentum,
-        seed,
-        device,
-        threads,
-        modes,
-        positions == "free",
-        position_start,
-    )
-    return Sweep("lsq_ml", LsqMl(damping, object_step, probe_step), schedule)
-
-
-def _each(steps: Tensor) -> Tensor:
+def _each(factors: Tensor) -> Tensor:
     """Factors (B,) as (B, 1, 1), in single precision."""
-    return steps.to(torch.float32)[:, None, None]
+    return factors.to(torch.float32)[:, None, None]

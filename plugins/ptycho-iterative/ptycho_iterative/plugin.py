@@ -13,17 +13,17 @@ def ptycho_refiners() -> list[Refiner]:
         Refiner(
             "epie",
             summary="Extended ptychographic iterative engine: steps along the gradient, the same length everywhere.",
-            target="ptycho_iterative.epie:build",
+            target="ptycho_iterative.epie:Epie",
         ),
         Refiner(
             "rpie",
             summary="Regularised PIE: longer steps where the probe is weak.",
-            target="ptycho_iterative.rpie:build",
+            target="ptycho_iterative.rpie:Rpie",
         ),
         Refiner(
             "lsq_ml",
             summary="Least-squares maximum likelihood: the length of each step from a least-squares fit.",
-            target="ptycho_iterative.lsq_ml:build",
+            target="ptycho_iterative.lsq_ml:LsqMl",
         ),
         Refiner(
             "ptychi",

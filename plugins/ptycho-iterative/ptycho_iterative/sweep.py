@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -15,53 +16,15 @@ from numpy.typing import NDArray
 from ptycho_host.contracts import Progress, Reconstruction, RefinementEpoch
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError, RunFailedError
-from ptycho_iterative.estimate import Estimate, Rule
+from ptycho_iterative.estimate import Estimate
 from ptycho_iterative.patterns import PatternSupply
+from ptycho_iterative.schedule import Schedule
+from ptycho_iterative.sight import Sight, Steps
 
 RISEN = 1.05
 """A residual that is so many times the last one has risen; random order alone lets it waver."""
 HEAD_START = 3
 """Epochs that momentum is ahead of the textbook's sequence: at 10, fine detail overshoots for several epochs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How often, in what portions and where the patterns are gone through; see `ptycho_iterative.options`."""
-
-    epochs: int
-    batch_size: int
-    free_probe: bool
-    probe_start: int
-    last_step: float
-    momentum: float
-    seed: int
-    device: Literal["auto", "cpu", "cuda"]
-    threads: int | None
-    modes: int = 1
-    free_positions: bool = False
-    position_start: int = 1
-
-    def __post_init__(self) -> None:
-        if self.modes > 1 and not self.free_probe:
-            raise InputError(
-                f"refiner.modes is {self.modes}: set refiner.probe=free too, as no scan holds further modes."
-            )
-
-    def step(self, epoch: int) -> float:
-        """Factor on all steps in an epoch, from 1: it falls geometrically over the last quarter.
-
-        Steps that stay long end in a mean over the last few patterns only, with their noise.
-        """
-        first = (1 + 3 * self.epochs) / 4
-        return self.last_step ** (max(epoch - first, 0) / max(self.epochs - first, 1))
-
-    def probe_changes(self, epoch: int) -> bool:
-        """Whether the probe is refined in an epoch, from 1."""
-        return self.free_probe and epoch >= self.probe_start
-
-    def positions_change(self, epoch: int) -> bool:
-        """Whether positions are refined in an epoch, from 1."""
-        return self.free_positions and epoch >= self.position_start
 
 
 class Momentum:
@@ -89,31 +52,36 @@ class Momentum:
         return min((ahead - 1) / (ahead + 2), self._limit)
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """Applies a rule to all patterns in random order, epoch after epoch (`ptycho_host.contracts.RefineFunction`)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep(Schedule, ABC):
+    """Goes through all patterns in random order, epoch after epoch (`ptycho_host.contracts.RefineFunction`).
 
-    name: str
-    rule: Rule
-    schedule: Schedule
+    A refiner is one with a name, steps, and options of its own as further fields: its constructor is its factory.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def steps(self, sight: Sight, *, free_probe: bool) -> Steps:
+        """How object and probe change after a look at a batch of patterns; the probe only where it is free."""
 
     def __call__(self, scan: Scan, start: Reconstruction, progress: Progress, /) -> Reconstruction:
         """The refined object; raises RunFailedError when it diverges, InputError without the device asked for."""
-        schedule, device = self.schedule, _device(self.schedule.device)
-        with torch.inference_mode(), _own_threads(schedule.threads):
-            estimate = Estimate(scan, start, device, schedule.modes, movable=schedule.free_positions)
+        device, movable = _device(self.device), self.positions == "free"
+        with torch.inference_mode(), _own_threads(self.threads):
+            estimate = Estimate(scan, start, device, self.modes, movable=movable)
             supply = PatternSupply(scan, device)
-            rng = np.random.default_rng(schedule.seed)
+            rng = np.random.default_rng(self.seed)
             epochs: list[RefinementEpoch] = []
-            momentum = Momentum(schedule.momentum)
-            progress.start(f"refining ({self.name})", schedule.epochs * scan.count, "patterns")
-            for epoch in range(1, schedule.epochs + 1):
+            momentum = Momentum(self.momentum)
+            progress.start(f"refining ({self.name})", self.epochs * scan.count, "patterns")
+            for epoch in range(1, self.epochs + 1):
                 started, sums = perf_counter(), torch.zeros(2, dtype=torch.float64, device=device)
-                probe, positions = schedule.probe_changes(epoch), schedule.positions_change(epoch)
-                step = schedule.step(epoch)
-                for indices, amplitude in supply.batches(_batches(scan.count, schedule.batch_size, rng)):
+                probe, positions = self.probe_changes(epoch), self.positions_change(epoch)
+                part = self.shrinkage(epoch)
+                for indices, amplitude in supply.batches(_batches(scan.count, self.batch_size, rng)):
                     sums += estimate.improve(
-                        self.rule, indices, amplitude, step, free_probe=probe, free_positions=positions
+                        self.steps, indices, amplitude, part, free_probe=probe, free_positions=positions
                     )
                     progress.advance(len(indices))
                 if positions:
@@ -126,11 +94,11 @@ class Sweep:
                         f"refiner '{self.name}' diverged in epoch {epoch}; take shorter steps (refiner.object_step, "
                         "refiner.probe_step)."
                     )
-                if epoch < schedule.epochs:
+                if epoch < self.epochs:
                     estimate.carry_on(momentum.after(residual))
                 epochs.append(RefinementEpoch(epoch, residual, perf_counter() - started))
             progress.finish()
-            return replace(estimate.result(start, free_probe=schedule.free_probe), refinement=tuple(epochs))
+            return replace(estimate.result(start, free_probe=self.probe == "free"), refinement=tuple(epochs))
 
 
 def _batches(count: int, size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
