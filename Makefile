@@ -15,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
 .PHONY: demo test quick lint docs docs-check bench clean
 
 demo: $(VENV)/.installed  ## install, train on the simulated lines scan, show the report's path
-	$(BIN)/ptycho train --generator stable_hybrid --clip agc
+	$(BIN)/ptycho train --generator unrolled --clip agc
 
 test: $(VENV)/.installed-dev lint  ## everything that CI runs
 	$(PYTEST)

@@ -124,6 +124,7 @@ class Job:
     condition: str
     value: float
     seed: int
+    generator: str
     seconds: float
     epochs: int
     longest: int
@@ -206,6 +207,7 @@ def trained(job: Job, scan: Scan, **engine: Any) -> tuple[Assembly, dict[str, An
         write_scan(scan, source)
         config = {
             "data": {"source": str(source)},
+            "generator": job.generator,
             "seed": job.seed,
             "engine": {"threads": 1, "device": job.device, **engine},
             "train": {"time_limit": job.seconds},
@@ -278,7 +280,7 @@ def floor(job: Job, true: Scan) -> float | None:
 def jobs_of(arguments: argparse.Namespace) -> list[Job]:
     """Seed after seed of one sample after the other: what is left out when time is short are whole seeds at the end."""
     values = [(USUAL, 0.0), *((name, value) for name in arguments.conditions for value in CONDITIONS[name].values)]
-    how = (arguments.seconds, arguments.epochs, arguments.longest, arguments.device)
+    how = (arguments.generator, arguments.seconds, arguments.epochs, arguments.longest, arguments.device)
     return [
         Job(sample, name, value, seed, *how)
         for sample in arguments.samples
@@ -293,6 +295,7 @@ def main() -> None:
     parser.add_argument("--conditions", nargs="+", choices=list(CONDITIONS), default=list(CONDITIONS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the first sample")
     parser.add_argument("--other-seeds", type=int, default=1, help="how many of them for the other sample")
+    parser.add_argument("--generator", default="unrolled")
     parser.add_argument("--seconds", type=float, default=30, help="training of each network")
     parser.add_argument("--epochs", type=int, default=10, help="of the refiner after the network")
     parser.add_argument("--longest", type=int, default=60, help="epochs of the refiner by itself")
@@ -300,10 +303,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--jobs-a-process", type=int, help="as many as come unless given")
     parser.add_argument("--until", type=float, help="seconds after which no further scan is begun")
+    parser.add_argument("--name", default="conditions", help="of the results")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     content = {
         "size": SIZE,
+        "generator": arguments.generator,
         "seconds": arguments.seconds,
         "refiner": REFINER,
         "epochs": arguments.epochs,
@@ -322,7 +327,7 @@ def main() -> None:
     )
     for job, result in done:
         rows.append(job.named() | result)
-        path = write_results("conditions", content)
+        path = write_results(arguments.name, content)
     print(path)
 
 

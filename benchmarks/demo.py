@@ -21,7 +21,7 @@ def main() -> None:
     rows = []
     for loss in arguments.loss:
         for seed in arguments.seeds:
-            config = {"generator": "stable_hybrid", "clip": "agc", "loss": loss, "seed": seed}
+            config = {"generator": "unrolled", "clip": "agc", "loss": loss, "seed": seed}
             keep = arguments.keep / f"{loss}-{seed}" if arguments.keep else None
             started = time.perf_counter()
             result = trained(config, keep)

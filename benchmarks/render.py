@@ -85,9 +85,9 @@ def siemens_star(results: Results) -> str:
     lost = f"\n\nFailed and left out: {'; '.join(failed)}." if failed else ""
     where = "a GPU" if results["device"] == "cuda" else "one thread"
     return (
-        f"Measured patterns; `stable_hybrid`, Poisson loss, {results['seconds']:.0f} s of training on {where}, then "
-        f"epochs of `{refiner}`, with the scan's own probe throughout. *whole*: trained on all patterns; *unseen "
-        "half*: trained on the left half, then the right half is reconstructed, of which nothing was seen. Every "
+        f"Measured patterns; `{results['generator']}`, Poisson loss, {results['seconds']:.0f} s of training on "
+        f"{where}, then epochs of `{refiner}`, with the scan's own probe throughout. *whole*: trained on all patterns; "
+        "*unseen half*: trained on the left half, then the right half is reconstructed, of which nothing was seen. Every "
         "stitched object, that in the file too, is forward-simulated at the sub-pixel positions of the patterns; "
         "mean over patterns of the uncentred correlation of amplitudes, and the squared residual over all.\n\n"
         + table(["scan", "part", "patterns", "object", "seeds", "correlation", "squared residual"], lines)
@@ -141,7 +141,12 @@ def collapse(results: Results) -> str:
         ]
 
     lines = [line("all", rows)]
-    for key, name in (("depth", f"{{}} {results['depths']}"), ("loss", "{}"), ("clip", "clipper {}"), ("stabiliser", "{}")):
+    for key, name in (
+        ("depth", f"{{}} {results['depths']}"),
+        ("loss", "{}"),
+        ("clip", "clipper {}"),
+        ("stabiliser", "{}"),
+    ):
         lines += [line(name.format(level), members) for (level,), members in sorted(grouped(rows, key).items())]
     return (
         f"**{results['collapsed']} of {len(rows)} runs of `{results['generator']}` collapsed**, "
@@ -716,10 +721,10 @@ def uncertainty(results: Results) -> str:
                 said.append([name, where, *_ratio_cells(part)])
     amplitude, phase = results["factors"]
     return (
-        f"Networks of each class of objects after {results['seconds']:.0f} s of training at a step of 8 px; objects of "
-        "256 × 256, patterns of 64 × 64. The uncertainty has one factor b for amplitude and one for phase, fitted on "
-        "scans of other objects (calibration); all figures are from further scans that neither a network nor the fit "
-        "has seen (test). The ratio is root mean square error over root mean square uncertainty: "
+        f"`{results['generator']}` for each class of objects, {results['seconds']:.0f} s of training at a step of 8 "
+        "px; objects of 256 × 256, patterns of 64 × 64. The uncertainty has one factor b for amplitude and one for "
+        "phase, fitted on scans of other objects (calibration); all figures are from further scans that neither a "
+        "network nor the fit has seen (test). The ratio is root mean square error over root mean square uncertainty: "
         "1 is due, above it a network is too sure. Of normally distributed errors 0.68 lie within one uncertainty.\n\n"
         f"By the calibration scans b = {amplitude:.2f} for amplitude and {phase:.2f} for phase. "
         "On the test scans, geometric mean of the ratios and the factor by which they scatter:\n\n"
@@ -759,7 +764,7 @@ def conditions(results: Results) -> str:
     said = (
         f"Objects of {results['size']}² pixels, patterns of 64², probe diameter 32 px, spoilt in one way each; the "
         "usual one (dotted) has 1e9 photons a pattern, 75 % overlap by diameter on a jittered raster, nothing wrong. "
-        f"A `stable_hybrid` is trained on each scan itself for {results['seconds']:.0f} s ({results['device']}; "
+        f"`{results['generator']}` is trained on each scan itself for {results['seconds']:.0f} s ({results['device']}; "
         f"{sum(bool(each['collapsed']) for each in training)} of {len(training)} collapsed), knowing nothing of the "
         "damage; *probe learnt* is another one with `engine.trainable_probe`, *refined first* one that is trained with "
         f"probe or positions from the refiner alone. Then {results['epochs']} epochs of `{results['refiner']}`, in "

@@ -34,6 +34,7 @@ class Job:
     data: str
     part: str
     seed: int
+    generator: str
     loss: str
     seconds: float | None
     epochs: tuple[int, ...]
@@ -63,7 +64,7 @@ def measure(job: Job) -> dict[str, Any]:
         write_scan(known, source := Path(folder) / "known.npz", host=host)
         config = {
             "data": {"source": str(source)},
-            "generator": "stable_hybrid",
+            "generator": job.generator,
             "clip": "agc",
             "loss": job.loss,
             "seed": job.seed,
@@ -106,6 +107,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--seconds", type=float, default=180, help="of each training")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0], help="none: the refiner alone")
+    parser.add_argument("--generator", default="unrolled")
     parser.add_argument("--loss", nargs="+", default=["poisson"])
     parser.add_argument("--epochs", type=int, nargs="+", default=[5, 20], help="of the refiner after the network")
     parser.add_argument("--alone", type=int, nargs="+", default=[5, 20, 50], help="of the refiner by itself")
@@ -113,20 +115,27 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="folder to keep the run directories in")
     arguments = parser.parse_args()
+    where = (arguments.device, arguments.keep)
     networks = [
-        Job(data, part, seed, loss, arguments.seconds, tuple(arguments.epochs), arguments.device, arguments.keep)
+        Job(data, part, seed, arguments.generator, loss, arguments.seconds, tuple(arguments.epochs), *where)
         for seed in arguments.seeds
         for data in arguments.data
         for part in arguments.parts
         for loss in arguments.loss
     ]
     refiners = [
-        Job(data, part, 0, "", None, tuple(arguments.alone), "cpu", None)
+        Job(data, part, 0, "", "", None, tuple(arguments.alone), "cpu", None)
         for data in arguments.data
         for part in arguments.parts
     ]
     rows: list[dict[str, Any]] = []
-    content = {"seconds": arguments.seconds, "device": arguments.device, "refiner": REFINER, "rows": rows}
+    content = {
+        "generator": arguments.generator,
+        "seconds": arguments.seconds,
+        "device": arguments.device,
+        "refiner": REFINER,
+        "rows": rows,
+    }
     for job, result in as_they_come(measure, [*networks, *refiners], arguments.workers):
         rows.append(job.named() | result)
         print(rows[-1].get("objects"), flush=True)

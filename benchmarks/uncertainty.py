@@ -55,14 +55,14 @@ def simulator(sample: str, part: str, photons: float, step: int) -> dict[str, An
     return table
 
 
-def train_member(job: tuple[str, float, int, float, str, str]) -> Row:
+def train_member(job: tuple[str, str, float, int, float, str, str]) -> Row:
     """Train one network and leave its run in the folder."""
     from ptycho_host import train
 
-    sample, photons, seed, seconds, device, folder = job
+    generator, sample, photons, seed, seconds, device, folder = job
     config = {
         "simulator": simulator(sample, "training", photons, STEPS[0]),
-        "generator": "stable_hybrid",
+        "generator": generator,
         "clip": "agc",
         "seed": seed,
         "engine": {"threads": 1, "device": device},
@@ -170,6 +170,7 @@ def best_factor(rows: list[Row]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--generator", default="unrolled")
     parser.add_argument("--seconds", type=float, default=60, help="training of each network")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the networks")
     parser.add_argument("--samples", nargs="+", default=["lines", "image"], help="classes to train on")
@@ -177,16 +178,16 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
-    content: dict[str, Any] = {"seconds": arguments.seconds, "factors": None, "networks": [], "rows": []}
-
+    content: dict[str, Any] = {name: getattr(arguments, name) for name in ("generator", "seconds")}
+    content |= {"factors": None, "networks": [], "rows": []}
     with tempfile.TemporaryDirectory() as folder:
         jobs = [
-            (sample, arguments.photons[0], seed, arguments.seconds, arguments.device, folder)
+            (arguments.generator, sample, arguments.photons[0], seed, arguments.seconds, arguments.device, folder)
             for seed in arguments.seeds
             for sample in arguments.samples
         ]
         runs: dict[str, list[str]] = {}
-        for (sample, *_), result in as_they_come(train_member, jobs, arguments.workers):
+        for (_, sample, *_), result in as_they_come(train_member, jobs, arguments.workers):
             if "error" not in result:
                 runs.setdefault(sample, []).append(result.pop("run"))
             content["networks"].append(result)

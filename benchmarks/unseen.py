@@ -203,14 +203,13 @@ def jobs_of(arguments: argparse.Namespace) -> list[Job]:
     trainings = [tuple(arguments.steps)] if arguments.train_once else each
     alone, networks = [], []
     for sample in arguments.samples:
-        further = ["unrolled"] if sample == "natural" and arguments.networks and not arguments.run else []
         for seed in arguments.seeds:
             common = {"sample": sample, "seed": seed, "data": arguments.data}
             schedule = {name: getattr(arguments, name) for name in ("shown", "seconds", "device", "run")}
             networks += [
                 Job(steps=steps, epochs=tuple(arguments.epochs), network=name, **common, **schedule)
                 for steps in trainings
-                for name in [*arguments.networks, *further]
+                for name in arguments.networks
             ]
             # A measured scan is the same under every seed, and so are photographs.
             if arguments.alone and (seed == arguments.seeds[0] or sample in ("lines", "cells")):
@@ -224,7 +223,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[8, 16, 24], help="of the raster, object pixels")
     parser.add_argument("--train-once", action="store_true", help="at the first step, and not at each one")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--networks", nargs="*", default=["stable_hybrid"], help="`unrolled` too for the natural one")
+    parser.add_argument("--networks", nargs="*", default=["unrolled"], help="generators")
     parser.add_argument("--shown", type=int, help="patterns shown in training; the default unless given")
     parser.add_argument("--seconds", type=float, help="limit of each training; none unless given")
     parser.add_argument("--run", type=Path, help="a finished run of the network, instead of training")

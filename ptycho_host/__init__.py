@@ -1,7 +1,7 @@
 """Neural ptychography as a plugin system: the host and its programmatic API.
 
     from ptycho_host import train
-    run = train({"generator": {"name": "stable_hybrid"}, "clip": {"name": "agc"}})
+    run = train({"generator": {"name": "unrolled"}, "clip": {"name": "agc"}})
     reconstruction = run.reconstruct("another_scan.npz")
     reconstruction.amplitude, reconstruction.phase
 

@@ -152,7 +152,7 @@ class RunConfig(Section):
     seed: Seed = Field(0, description="seed of every random draw")
     data: DataOptions = DataOptions()
     simulator: ComponentChoice = ComponentChoice(name="lines")
-    generator: ComponentChoice = ComponentChoice(name="stable_hybrid")
+    generator: ComponentChoice = ComponentChoice(name="unrolled")
     loss: ComponentChoice = ComponentChoice(name="mae")
     clip: ComponentChoice = ComponentChoice(name="norm")
     stitch: ComponentChoice = ComponentChoice(name="synchronised")

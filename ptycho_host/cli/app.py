@@ -59,7 +59,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Neural ptychography: train a generator on a scan, get the object, its figures and a report.\n\n"
-    "Start with: ptycho train --generator stable_hybrid --clip agc",
+    "Start with: ptycho train --generator unrolled --clip agc",
 )
 
 

@@ -79,7 +79,7 @@ def train(
     """Train a generator on a scan, reconstruct it, and write a run directory with figures and a report.
 
     With neither --data nor --simulate it simulates the lines scan. Options of a component:
-    `ptycho plugins show generator stable_hybrid`.
+    `ptycho plugins show generator unrolled`.
     """
     from ptycho_host.cli.console import report_run, run_progress, say
     from ptycho_host.config import resolve

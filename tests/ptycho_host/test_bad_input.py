@@ -62,7 +62,7 @@ def changed(array, index, value):
         (["train", "--set", "generater.width=3"], "Did you mean 'generator'?"),
         (["train", "--set", "train.epoch=3"], "Did you mean 'train.epochs'?"),
         (["train", "--set", "generator.widht=3"], "Did you mean 'width'?"),
-        (["train", "--set", "generator.width=-3"], "option 'width' of generator 'stable_hybrid'"),
+        (["train", "--set", "generator.width=-3"], "option 'width' of generator 'unrolled'"),
         (["train", "--set", "simulator.scan.stpe=3"], "Did you mean 'scan.step'?"),
         (["train", "--generator", "stable_hybird"], "Did you mean 'stable_hybrid'?"),
         (["train", "--loss", "mae+"], "is not a term; write a sum such as mae+0.1*tv"),

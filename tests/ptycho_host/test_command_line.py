@@ -46,7 +46,7 @@ def in_a_process(*arguments, **environment):
 def test_help_lists_the_commands_with_their_summaries(ptycho, flag):
     outcome = ptycho(flag)
     assert outcome.code == 0
-    assert "Start with: ptycho train --generator stable_hybrid --clip agc" in outcome.out
+    assert "Start with: ptycho train --generator unrolled --clip agc" in outcome.out
     commands = outcome.out.split("Commands:")[1]
     listed = [line.split()[0] for line in commands.strip().splitlines()]
     in_order_of_work = ["train", "reconstruct", "compare", "simulate", "inspect", "plugins"]

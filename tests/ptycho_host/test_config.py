@@ -59,7 +59,7 @@ def test_naming_another_component_forgets_the_options_of_the_one_below(toml):
 
 
 def test_options_without_a_name_go_to_the_default_component():
-    assert resolve(settings=["generator.width=48"]).generator.as_table() == {"name": "stable_hybrid", "width": 48}
+    assert resolve(settings=["generator.width=48"]).generator.as_table() == {"name": "unrolled", "width": 48}
 
 
 def test_the_engine_may_have_options_without_a_name():

@@ -57,7 +57,7 @@ def whole_set(backend):
     """One component of each kind that a run needs, with the names that a configuration chooses by default."""
     return [
         toy(Engine, f"{backend}_engine", backend),
-        toy(Generator, "stable_hybrid", backend),
+        toy(Generator, "unrolled", backend),
         toy(Loss, "mae", backend),
         toy(Loss, "tv", backend),
         toy(Clipper, "norm", backend),
@@ -83,22 +83,22 @@ def test_a_known_name_gets_the_line_that_installs_it():
     with pytest.raises(
         UnknownComponentError, match=r"comes with ptycho-contrib-fno: run 'pip install ptycho-contrib-fn"
     ):
-        Host([]).find("generator", "stable_hybrid")
+        Host([]).find("generator", "unrolled")
 
 
 def test_near_a_known_name_that_is_not_installed_that_name_is_offered():
-    with pytest.raises(UnknownComponentError, match="Did you mean 'stable_hybrid'"):
-        Host([]).find("generator", "stabel_hybrid")
+    with pytest.raises(UnknownComponentError, match="Did you mean 'unrolled'"):
+        Host([]).find("generator", "unroled")
 
 
 def test_the_users_overlay_adds_to_the_catalogue_and_comes_first(tmp_path, monkeypatch):
     overlay = tmp_path / "mine.toml"
     overlay.write_text(
         '[lab-networks]\ninstall = "pip install git+https://lab.example/networks"\n'
-        'generator.torch = ["labnet", "stable_hybrid"]\n'
+        'generator.torch = ["labnet", "unrolled"]\n'
     )
     monkeypatch.setenv(OVERLAY_VARIABLE, str(overlay))
-    for name in ("labnet", "stable_hybrid"):
+    for name in ("labnet", "unrolled"):
         with pytest.raises(UnknownComponentError, match=r"lab-networks: run 'pip install git\+https"):
             Host([]).find("generator", name)
 
@@ -118,14 +118,14 @@ def test_a_name_that_exists_for_another_backend_only(host_of):
 
 def test_the_only_backend_that_fits_is_chosen(host_of):
     host = host_of(whole_set("torch"), [*whole_set("tensorflow")[:1], toy(Generator, "pinn", "tensorflow")])
-    assert choose_backend(host, [("generator", "stable_hybrid"), ("loss", "mae")], None) == "torch"
+    assert choose_backend(host, [("generator", "unrolled"), ("loss", "mae")], None) == "torch"
 
 
 def test_several_that_fit_are_named(host_of):
     host = host_of(whole_set("torch"), whole_set("tensorflow"))
     with pytest.raises(BackendError, match=r"several back-ends fit: 'tensorflow', 'torch'; choose one with --backend"):
-        choose_backend(host, [("generator", "stable_hybrid")], None)
-    assert choose_backend(host, [("generator", "stable_hybrid")], "tensorflow") == "tensorflow"
+        choose_backend(host, [("generator", "unrolled")], None)
+    assert choose_backend(host, [("generator", "unrolled")], "tensorflow") == "tensorflow"
 
 
 def test_when_none_fits_the_error_says_which_name_exists_where(host_of):
@@ -144,15 +144,15 @@ def test_a_backend_that_was_asked_for_must_have_everything(host_of):
 def test_without_an_engine_the_error_says_how_to_install_one():
     for wanted, backend, extra in (
         ([], None, "torch"),
-        ([("generator", "stable_hybrid"), ("loss", "mae")], None, "torch"),
+        ([("generator", "unrolled"), ("loss", "mae")], None, "torch"),
         ([("generator", "pinn"), ("loss", "mae"), ("loss", "somebody_elses")], None, "tf"),
-        ([("generator", "stable_hybrid")], "tensorflow", "tf"),
+        ([("generator", "unrolled")], "tensorflow", "tf"),
     ):
         with pytest.raises(BackendError) as caught:
             choose_backend(Host([]), wanted, backend)
         assert str(caught.value) == f"no engine is installed to train with. Run 'pip install \"ptycho-host[{extra}]\"'."
     with pytest.raises(BackendError, match=r"no engine is installed to train with\.$"):
-        choose_backend(Host([]), [("generator", "pinn"), ("generator", "stable_hybrid")], None)
+        choose_backend(Host([]), [("generator", "pinn"), ("generator", "unrolled")], None)
 
 
 def test_an_unknown_backend_is_told_what_there_is(host_of):
@@ -199,14 +199,14 @@ def test_supervision_is_read_from_the_descriptors(host_of):
 
 def test_a_generator_of_whole_scans_is_refused_before_anything_runs(host_of):
     components = [c for c in whole_set("torch") if type(c) is not Generator]
-    host = host_of([*components, toy(Generator, "stable_hybrid", "torch", scope="scan")])
+    host = host_of([*components, toy(Generator, "unrolled", "torch", scope="scan")])
     with pytest.raises(ConfigError, match="works on whole scans"):
         resolve_components(host, from_table({}))
 
 
 @pytest.mark.parametrize("section", ["generator", "loss", "clip", "stitch", "simulator", "refiner", "engine"])
 def test_a_wrong_option_of_any_component_is_found_before_anything_runs(host_of, section):
-    names = {"generator": "stable_hybrid", "loss": "mae", "clip": "norm", "stitch": "synchronised"}
+    names = {"generator": "unrolled", "loss": "mae", "clip": "norm", "stitch": "synchronised"}
     name = names.get(section) or {"simulator": "lines", "refiner": "epie", "engine": "torch_engine"}[section]
     with pytest.raises(OptionError, match=r"has no option 'widht'. Did you mean 'width'\? Valid options: 'width'"):
         resolve_components(host_of(whole_set("torch")), from_table({section: {"name": name, "widht": 3}}))
@@ -236,7 +236,7 @@ def test_a_name_that_two_distributions_bring_is_refused_with_both(host_of):
 def slow(**training):
     """The whole set, with a generator that asks for the training."""
     return [
-        toy(Generator, "stable_hybrid", "torch", training=training) if type(part) is Generator else part
+        toy(Generator, "unrolled", "torch", training=training) if type(part) is Generator else part
         for part in whole_set("torch")
     ]
 
@@ -267,7 +267,7 @@ def test_a_resolved_configuration_stays_as_it_is(host_of):
     [({"learning_rat": 1.0}, "did you mean 'learning_rate'"), ({"batch_size": 0}, "option 'batch_size' of")],
 )
 def test_training_that_does_not_exist_is_the_plugins_fault(host_of, training, sentence):
-    with pytest.raises(BrokenComponentError, match=r"generator 'stable_hybrid' \(lab0\) cannot be used") as error:
+    with pytest.raises(BrokenComponentError, match=r"generator 'unrolled' \(lab0\) cannot be used") as error:
         plan(resolve(), host_of(slow(**training)))
     assert sentence.lower() in str(error.value).lower()
     assert str(error.value).endswith("update, remove or report lab0.")
