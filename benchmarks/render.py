@@ -87,8 +87,8 @@ def siemens_star(results: Results) -> str:
     return (
         f"Measured patterns; `{results['generator']}`, Poisson loss, {results['seconds']:.0f} s of training on "
         f"{where}, then epochs of `{refiner}`, with the scan's own probe throughout. *whole*: trained on all patterns; "
-        "*unseen half*: trained on the left half, then the right half is reconstructed, of which nothing was seen. Every "
-        "stitched object, that in the file too, is forward-simulated at the sub-pixel positions of the patterns; "
+        "*unseen half*: trained on the left half, then the right half is reconstructed, of which nothing was seen. "
+        "Every stitched object, that in the file too, is forward-simulated at the sub-pixel positions of the patterns; "
         "mean over patterns of the uncentred correlation of amplitudes, and the squared residual over all.\n\n"
         + table(["scan", "part", "patterns", "object", "seeds", "correlation", "squared residual"], lines)
         + (f"\n\n{results['note']}" if "note" in results else "")
