@@ -9,15 +9,14 @@ import numpy as np
 from ptycho_host.data.checks import ScanChecker
 from ptycho_host.data.conventions import Convention, EmptyOption, ModeOption, NegativeOption
 from ptycho_host.data.formats.archive import CompressedOption, open_archive, shapes_of, write_archive
-from ptycho_host.data.formats.npz import OPTIONAL, contract_arrays, known_besides
-from ptycho_host.data.formats.reading import finished, split_extras
-from ptycho_host.data.patterns import LoadedPatterns
+from ptycho_host.data.formats.npz import NAMED, contract_arrays, contract_scan
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import DataError, quoted
 from ptycho_ptychodus.counts import as_counts, counts_dtype
 from ptycho_ptychodus.training import HALF_A_PIXEL
 
-REQUIRED = ("diff3d", "bad_pixels", "xcoords", "ycoords", "probeGuess", "scan_index")
+MASK = "bad_pixels"
+REQUIRED = ("diff3d", MASK, "xcoords", "ycoords", "probeGuess", "scan_index")
 
 
 class ExportReader:
@@ -43,29 +42,18 @@ class ExportReader:
             if missing:
                 raise DataError(f"{path}: {quoted(missing)} missing. It holds {quoted(sorted(archive.keys))}.")
             raw = archive.patterns("diff3d")
-            named = (*REQUIRED, *OPTIONAL)
-            arrays = {
-                key: archive.array(key)
-                for key in archive.keys
-                if key != "diff3d" and (key in named or archive.is_plain(key))
-            }
-        bad = check.bad_pixels(arrays["bad_pixels"], "bad_pixels", raw.shape[-1])
-        patterns = check.patterns(raw, self._convention, bad, self._empty)
-        if not isinstance(raw, LoadedPatterns):
-            patterns.look_through()
-        others = {key: array for key, array in arrays.items() if key == "scan_index" or key not in named}
-        per_pattern, extras = split_extras(others, patterns.shape[0])
-        scan = Scan(
-            amplitudes=patterns,
-            positions=check.positions(arrays["ycoords"], arrays["xcoords"], patterns.shape[0]) + HALF_A_PIXEL,
-            probe=check.probe(arrays["probeGuess"], patterns.shape[-1], self._mode),
-            name=path.stem,
-            bad_pixels=bad,
-            per_pattern=per_pattern,
-            extras=extras,
-            **known_besides(arrays, check),
+            arrays = archive.arrays("diff3d", (*REQUIRED, *NAMED))
+        return contract_scan(
+            raw,
+            arrays,
+            check,
+            self._convention,
+            mode=self._mode,
+            empty=self._empty,
+            named=(*NAMED, MASK),
+            mask=MASK,
+            shift=HALF_A_PIXEL,
         )
-        return check.inside(finished(scan, check, self._empty))
 
 
 class ExportWriter:
@@ -88,7 +76,7 @@ class ExportWriter:
             **contract_arrays(scan),
             "xcoords": x,
             "ycoords": y,
-            "bad_pixels": none if scan.bad_pixels is None else scan.bad_pixels,
+            MASK: none if scan.bad_pixels is None else scan.bad_pixels,
             "probeGuess": scan.probe[np.newaxis],
         }
         arrays.pop("badPixels", None)

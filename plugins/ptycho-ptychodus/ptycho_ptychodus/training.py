@@ -64,7 +64,7 @@ class TrainingReader:
                     ExperimentGeometry((height, width), energy, distance),
                 ),
             )
-        return check.inside(finished(scan, check, self._empty))
+        return finished(scan, check, self._empty)
 
 
 class TrainingWriter:

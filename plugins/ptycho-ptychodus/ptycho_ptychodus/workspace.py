@@ -86,7 +86,7 @@ class WorkspaceReader:
             fields["geometry"] = paired.geometry
         fields["per_pattern"] = {**fields.get("per_pattern", {}), **paired.kept}
         scan = Scan(patterns, paired.positions, found.probe, name=_name(path), bad_pixels=bad, **fields)
-        return check.inside(finished(scan, check, self._empty))
+        return finished(scan, check, self._empty)
 
     def _files(self, path: Path) -> tuple[Path, Path]:
         """The diffraction file and the product that belong together."""

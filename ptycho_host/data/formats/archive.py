@@ -6,7 +6,7 @@ import math
 import mmap
 import struct
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +85,10 @@ class NpzArchive:
         except Exception as error:
             raise self.fail(key, f"cannot be read ({_reason(error)})") from error
         return array
+
+    def arrays(self, besides: str, named: Collection[str]) -> dict[str, NDArray[Any]]:
+        """All arrays `besides` one: what is `named` must be right, and of the rest pickles are left alone."""
+        return {key: self.array(key) for key in self.keys if key != besides and (key in named or self.is_plain(key))}
 
     def patterns(self, key: str, axis: Literal["first", "last"] = "first") -> RawPatterns:
         """Patterns, counted along `axis` of a three-dimensional array: left on disk unless they are compressed."""

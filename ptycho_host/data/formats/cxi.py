@@ -114,7 +114,7 @@ class CxiReader:
                 bad_pixels=bad,
                 **read_companion(source, OURS, check, patterns.shape[0], known, geometry),
             )
-        return check.inside(finished(scan, check, self._empty))
+        return finished(scan, check, self._empty)
 
     def _positions(
         self, source: Hdf5Source, check: ScanChecker, key: str, geometry: ExperimentGeometry, shape: tuple[int, ...]

@@ -89,7 +89,7 @@ class Hdf5Reader:
                 per_pattern=read_arrays(source, "per_pattern", patterns.shape[0]),
                 extras=read_arrays(source, "extras"),
             )
-        return check.inside(finished(scan, check, self._empty))
+        return finished(scan, check, self._empty)
 
 
 class Hdf5Writer:

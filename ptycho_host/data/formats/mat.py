@@ -147,7 +147,7 @@ class MatReader:
                 bad_pixels=bad,
                 **rest,
             )
-        return check.inside(finished(scan, check, self._empty))
+        return finished(scan, check, self._empty)
 
     def _mask(self, mask: NDArray[Any], key: str, shape: tuple[int, ...], check: ScanChecker) -> BoolArray | None:
         """The mask in the window; its shape is the detector's."""

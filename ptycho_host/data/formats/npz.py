@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptycho_host.data.checks import ScanChecker
-from ptycho_host.data.conventions import EmptyOption, ModeOption
-from ptycho_host.data.formats.archive import CompressedOption, NpzArchive, open_archive, shapes_of, write_archive
+from ptycho_host.data.conventions import Convention, EmptyOption, ModeOption
+from ptycho_host.data.formats.archive import CompressedOption, open_archive, shapes_of, write_archive
 from ptycho_host.data.formats.reading import finished, split_extras
-from ptycho_host.data.patterns import LoadedPatterns
+from ptycho_host.data.patterns import LoadedPatterns, RawPatterns
 from ptycho_host.data.scan import ExperimentGeometry, Scan
 from ptycho_host.errors import DataError, close_match_hint, quoted
 
@@ -22,6 +22,7 @@ REQUIRED = ("diff3d", "xcoords", "ycoords", "probeGuess")
 GEOMETRY = ("objectPixelM", "photonEnergyEV", "detectorDistanceM")
 ORIGIN = "stageOriginM"
 OPTIONAL = ("objectGuess", "objectGuessIsTruth", "referenceGuess", "badPixels", *GEOMETRY, ORIGIN, "metadata")
+NAMED = (*REQUIRED, *OPTIONAL)
 
 FOREIGN = frozenset({"xcoords_start", "ycoords_start", "scan_index", "bad_pixels", "_metadata", "diff3dValues"})
 """Keys of the raw files of PtychoPINN and Ptychodus, whose `diff3d` may hold intensities."""
@@ -66,26 +67,8 @@ class NpzReader:
                     f"{quoted(sorted(held))}; the NPZ contract needs {quoted(REQUIRED)}."
                 )
             raw = archive.patterns("diff3d")
-            arrays = {key: archive.array(key) for key in held if key != "diff3d" and _is_kept(archive, key)}
-        bad = None
-        if "badPixels" in arrays and len(raw.shape) == 3:
-            bad = check.bad_pixels(arrays["badPixels"], "badPixels", raw.shape[-1])
-        patterns = check.patterns(raw, bad_pixels=bad, empty=self._empty)
-        if not isinstance(raw, LoadedPatterns):
-            patterns.look_through()
-        others = {key: array for key, array in arrays.items() if key not in (*REQUIRED, *OPTIONAL)}
-        per_pattern, extras = split_extras(others, patterns.shape[0])
-        scan = Scan(
-            amplitudes=patterns,
-            positions=check.positions(arrays["ycoords"], arrays["xcoords"], patterns.shape[0]),
-            probe=check.probe(arrays["probeGuess"], patterns.shape[-1], self._mode),
-            name=path.stem,
-            bad_pixels=bad,
-            **known_besides(arrays, check),
-            per_pattern=per_pattern,
-            extras=extras,
-        )
-        return check.inside(finished(scan, check, self._empty))
+            arrays = archive.arrays("diff3d", NAMED)
+        return contract_scan(raw, arrays, check, mode=self._mode, empty=self._empty)
 
 
 class NpzWriter:
@@ -104,12 +87,45 @@ class NpzWriter:
         write_archive(path, arrays, "diff3d", scan.amplitudes, np.float32, compressed=self._compressed)
 
 
-def _is_kept(archive: NpzArchive, key: str) -> bool:
-    """What the contract names must be right; of the rest, pickles are left alone."""
-    return key in (*REQUIRED, *OPTIONAL) or archive.is_plain(key)
+def contract_scan(
+    raw: RawPatterns,
+    arrays: Mapping[str, NDArray[Any]],
+    check: ScanChecker,
+    convention: Convention | None = None,
+    *,
+    mode: int | None,
+    empty: Literal["refuse", "drop", "keep"],
+    named: Collection[str] = NAMED,
+    mask: str = "badPixels",
+    shift: float = 0.0,
+) -> Scan:
+    """The scan of an archive's patterns and of its other arrays under the contract's keys; raises DataError.
+
+    What is not `named` is kept for the writers. mask: the key of the bad pixels. shift: what positions lack along both
+    axes, in object pixels. mode, empty: the options of readers.
+    """
+    bad = None
+    if mask in arrays and len(raw.shape) == 3:
+        bad = check.bad_pixels(arrays[mask], mask, raw.shape[-1])
+    patterns = check.patterns(raw, convention, bad, empty)
+    if not isinstance(raw, LoadedPatterns):
+        patterns.look_through()
+    count, *_, pixels = patterns.shape
+    per_pattern, extras = split_extras({key: array for key, array in arrays.items() if key not in named}, count)
+    scan = Scan(
+        amplitudes=patterns,
+        positions=check.positions(arrays["ycoords"], arrays["xcoords"], count) + shift,
+        probe=check.probe(arrays["probeGuess"], pixels, mode),
+        name=Path(check.source).stem,
+        bad_pixels=bad,
+        **_known_besides(arrays, check),
+        per_pattern=per_pattern,
+        extras=extras,
+    )
+    return finished(scan, check, empty)
 
 
-def known_besides(arrays: Mapping[str, NDArray[Any]], check: ScanChecker) -> dict[str, Any]:
+def _known_besides(arrays: Mapping[str, NDArray[Any]], check: ScanChecker) -> dict[str, Any]:
     """Objects, geometry and metadata of a scan, as far as the archive holds them, by the names of the scan's fields."""
     known = check.object(arrays["objectGuess"], "objectGuess") if "objectGuess" in arrays else None
     other = check.object(arrays["referenceGuess"], "referenceGuess") if "referenceGuess" in arrays else None

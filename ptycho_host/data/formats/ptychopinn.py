@@ -7,6 +7,7 @@ amplitudes or intensities; ours do, in `diff3dValues`, which PtychoPINN ignores.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -26,10 +27,8 @@ from ptycho_host.data.conventions import (
     ValuesOption,
     ZeroFrequency,
 )
-from ptycho_host.data.formats.archive import CompressedOption, NpzArchive, open_archive, shapes_of, write_archive
-from ptycho_host.data.formats.npz import OPTIONAL, contract_arrays, is_contract, known_besides
-from ptycho_host.data.formats.reading import finished, split_extras
-from ptycho_host.data.patterns import LoadedPatterns
+from ptycho_host.data.formats.archive import CompressedOption, open_archive, shapes_of, write_archive
+from ptycho_host.data.formats.npz import NAMED, contract_arrays, contract_scan, is_contract
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import DataError, quoted
 
@@ -78,35 +77,15 @@ class PtychopinnReader:
                 wanted = missing or ["diff3d"]
                 raise DataError(f"{path}: {quoted(wanted)} missing. It holds {quoted(sorted(held))}.")
             check = ScanChecker(str(path), key)
-            named = (*REQUIRED, *OPTIONAL, STATED)
-            arrays = {name: archive.array(name) for name in held if name != key and _is_kept(archive, name, named)}
+            named = (*NAMED, STATED)
+            arrays = archive.arrays(key, named)
             axis = self._axis or _axis(archive.header(key).shape, arrays["xcoords"].shape, check, key)
             raw = archive.patterns(key, axis)
             left_out = [name for name in held if name != key and name not in arrays]
         values = self._values or _stated(arrays, check, key, raw.dtype)
-        bad = None
-        if "badPixels" in arrays and len(raw.shape) == 3:
-            bad = check.bad_pixels(arrays["badPixels"], "badPixels", raw.shape[-1])
         convention = Convention(values, self._zero_frequency, negative=self._negative)
-        patterns = check.patterns(raw, convention, bad, self._empty)
-        if not isinstance(raw, LoadedPatterns):
-            patterns.look_through()
-        others = {name: array for name, array in arrays.items() if name not in named}
-        per_pattern, extras = split_extras(others, patterns.shape[0])
-        known = known_besides(arrays, check)
-        if left_out:
-            known["metadata"] = {**known["metadata"], "pickles_left_out": left_out}
-        scan = Scan(
-            amplitudes=patterns,
-            positions=check.positions(arrays["ycoords"], arrays["xcoords"], patterns.shape[0]),
-            probe=check.probe(arrays["probeGuess"], patterns.shape[-1], self._mode),
-            name=path.stem,
-            bad_pixels=bad,
-            per_pattern=per_pattern,
-            extras=extras,
-            **known,
-        )
-        return check.inside(finished(scan, check, self._empty))
+        scan = contract_scan(raw, arrays, check, convention, mode=self._mode, empty=self._empty, named=named)
+        return replace(scan, metadata={**scan.metadata, "pickles_left_out": left_out}) if left_out else scan
 
 
 class PtychopinnWriter:
@@ -148,10 +127,6 @@ class PtychopinnWriter:
             convert=Convention().intensities if as_counts else np.asarray,
             axis=self._axis,
         )
-
-
-def _is_kept(archive: NpzArchive, key: str, named: tuple[str, ...]) -> bool:
-    return key in named or archive.is_plain(key)
 
 
 def _axis(shape: tuple[int, ...], positions: tuple[int, ...], check: ScanChecker, key: str) -> Literal["first", "last"]:

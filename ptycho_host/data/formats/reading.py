@@ -1,4 +1,4 @@
-"""The last steps of every reader: what becomes of empty patterns and of arrays that the host has no use for."""
+"""The last steps of every reader: what becomes of empty patterns, of arrays without a use, and a last check."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def split_extras(
 def finished(scan: Scan, check: ScanChecker, empty: Literal["refuse", "drop", "keep"]) -> Scan:
     """The scan as the reader's option `empty` wants it, its patterns in memory if that is where the file left them.
 
-    Patterns on disk are looked through once for `drop`, and checked when they are read otherwise.
+    Patterns on disk are looked through once for `drop`, and checked when they are read otherwise. Raises DataError when
+    a patch does not lie on the object.
     """
     patterns = scan.amplitudes
     if isinstance(patterns, StoredPatterns) and isinstance(patterns.raw, LoadedPatterns):
@@ -39,7 +40,7 @@ def finished(scan: Scan, check: ScanChecker, empty: Literal["refuse", "drop", "k
             raise check.fail(check.amplitudes_key, "holds only empty patterns", "check the detector's export")
         if not lit.all():
             scan = scan.subset(np.flatnonzero(lit))
-    return scan
+    return check.inside(scan)
 
 
 def lit_patterns(scan: Scan) -> NDArray[np.bool_]:
