@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from measuring import side_by_side, write_results
+from measuring import scores, side_by_side, write_results
 
 SMALL = {"n_filters_scale": 1}
 """Half the filters of the reference system, a quarter of the weights: a run takes minutes on one core."""
@@ -40,10 +40,7 @@ def one(job: tuple[str, dict[str, Any], Path]) -> dict[str, Any]:
         "epochs": metrics["training"]["epochs"],
         "training_seconds": metrics["training"]["seconds"],
         "collapsed": metrics["training"]["collapsed"],
-        "amplitude_ssim": metrics["amplitude"]["ssim"],
-        "phase_ssim": metrics["phase"]["ssim"],
-        "amplitude_mae": metrics["amplitude"]["mae"],
-        "phase_mae": metrics["phase"]["mae"],
+        **scores(metrics),
     }
 
 

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from measuring import as_they_come, write_results
+from measuring import as_they_come, scores, write_results
 
 if TYPE_CHECKING:
     from ptycho_host import Reconstruction, Scan
@@ -244,8 +244,7 @@ def figures(made: Assembly, true: Scan, given: Scan, seconds: float) -> dict[str
         result.object, true.truth, covered_region(covered), covered=covered, remove_plane=True, register=True
     ).as_json()
     seen = as_refined(given, result)
-    found = {f"{part}_{name}": against[part][name] for part in ("amplitude", "phase") for name in ("ssim", "mae")}
-    found |= {
+    found = scores(against) | {
         "residual": diffraction_agreement(result.object, seen, result.further_modes).residual,
         "seconds": seconds,
     }

@@ -9,7 +9,7 @@ import argparse
 import time
 from pathlib import Path
 
-from measuring import trained, write_results
+from measuring import scores, trained, write_results
 
 
 def main() -> None:
@@ -31,10 +31,7 @@ def main() -> None:
                     "loss": loss,
                     "seed": seed,
                     "seconds": time.perf_counter() - started,
-                    "amplitude_ssim": metrics["amplitude"]["ssim"],
-                    "phase_ssim": metrics["phase"]["ssim"],
-                    "amplitude_mae": metrics["amplitude"]["mae"],
-                    "phase_mae": metrics["phase"]["mae"],
+                    **scores(metrics),
                     "collapsed": metrics["training"]["collapsed"],
                 }
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from measuring import side_by_side, trained, write_results
+from measuring import scores, side_by_side, trained, write_results
 
 
 def one(job: tuple[int, str, int, float]) -> dict[str, Any]:
@@ -30,8 +30,7 @@ def one(job: tuple[int, str, int, float]) -> dict[str, Any]:
         "lift": lift,
         "seed": seed,
         "epochs": metrics["training"]["epochs"],
-        "amplitude_ssim": metrics["amplitude"]["ssim"],
-        "phase_ssim": metrics["phase"]["ssim"],
+        **scores(metrics),
         "correlation": metrics["diffraction"]["correlation"],
         "collapsed": metrics["training"]["collapsed"],
     }

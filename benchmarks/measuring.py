@@ -79,11 +79,7 @@ def as_they_come(
 
 def scores(metrics: dict[str, Any]) -> dict[str, float]:
     """The figures of an object, out of its metrics, that tables show."""
-    return {
-        "amplitude_ssim": metrics["amplitude"]["ssim"],
-        "phase_ssim": metrics["phase"]["ssim"],
-        "phase_mae": metrics["phase"]["mae"],
-    }
+    return {f"{part}_{name}": metrics[part][name] for part in ("amplitude", "phase") for name in ("ssim", "mae")}
 
 
 def forget_peak_memory() -> None:

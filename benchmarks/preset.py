@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from measuring import mean_and_spread, side_by_side, trained, write_results
+from measuring import mean_and_spread, scores, side_by_side, trained, write_results
 
 PRESETS = ("default", "small")
 
@@ -36,8 +36,7 @@ def one(job: tuple[str, int, float | None]) -> dict[str, Any]:
         "parameters": result["facts"]["parameters"],
         "patterns_per_second": metrics["training"]["patterns_per_second"],
         "epochs": metrics["training"]["epochs"],
-        "amplitude_ssim": metrics["amplitude"]["ssim"],
-        "phase_ssim": metrics["phase"]["ssim"],
+        **scores(metrics),
     }
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from measuring import as_they_come, write_results
+from measuring import as_they_come, scores, write_results
 from numpy.lib.stride_tricks import sliding_window_view
 from skimage.metrics import structural_similarity
 
@@ -188,8 +188,7 @@ def one(job: Job) -> dict[str, Any]:
             "setbacks": run.bundle.facts["setbacks"],
             "parameters": run.bundle.facts["parameters"],
             "training_seconds": metrics["training"]["seconds"],
-            "amplitude_ssim": metrics["amplitude"]["ssim"],
-            "phase_mae": metrics["phase"]["mae"],
+            **scores(metrics),
             **predictions(run, scan),
         }
 

@@ -23,7 +23,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
-from measuring import RESULTS, side_by_side, write_results
+from measuring import RESULTS, scores, side_by_side, write_results
 from numpy.typing import NDArray
 
 PIXELS, SIZE, PHOTONS = 128, 1076, 1e6
@@ -149,8 +149,7 @@ def reconstructed(job: tuple[Path, bool, int, str]) -> dict[str, Any]:
         "training_patterns_per_second": metrics["training"]["patterns_per_second"],
         "reconstruction_patterns_per_second": metrics["reconstruction"]["patterns_per_second"],
         "diffraction_correlation": metrics["diffraction"]["correlation"],
-        "amplitude_ssim": metrics["amplitude"]["ssim"],
-        "phase_ssim": metrics["phase"]["ssim"],
+        **scores(metrics),
         "seconds": seconds,
         "cpu_seconds": worked,
         "memory_over_imports_mib": memory() - imports,
