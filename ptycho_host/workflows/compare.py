@@ -17,6 +17,7 @@ from ptycho_host.metrics.diffraction import diffraction_agreement, predicted_amp
 from ptycho_host.metrics.object_metrics import ObjectMetrics, object_metrics
 from ptycho_host.metrics.region import Region
 from ptycho_host.metrics.run_metrics import RunMetrics
+from ptycho_host.physics.bad_pixels import without_bad_pixels
 from ptycho_host.plugins import Host
 from ptycho_host.report.progress import SilentProgress
 from ptycho_host.workflows.comparison.files import check_folder, write_comparison
@@ -114,6 +115,7 @@ def _on_the_probes_scale(made: Placed, scan: Scan) -> Complex:
     """The object times the factor with which it predicts the measured amplitudes best: no method can know it."""
     indices = np.unique(np.linspace(0, scan.count - 1, min(scan.count, SCALE_PATTERNS)).round().astype(np.int64))
     predicted = predicted_amplitudes(made.object, scan, indices, made.further_modes).astype(np.float64)
+    predicted = without_bad_pixels(predicted, scan.bad_pixels)
     energy = float(np.sum(predicted**2))
     if not (np.isfinite(energy) and energy > 0):
         return made.object

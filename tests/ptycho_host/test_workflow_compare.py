@@ -163,6 +163,29 @@ def test_an_object_is_judged_with_the_modes_and_positions_it_was_made_with(scan,
     assert untold > 1e-4
 
 
+def test_positions_that_are_not_the_scans_do_not_count(scan, tmp_path):
+    assert scan.truth is not None
+    write_scan(scan, tmp_path / "scan.npz")
+    made = Reconstruction(scan.truth, np.ones(scan.truth.shape, np.float32), positions=scan.positions[::-1])
+    write_product(tmp_path / "backwards.h5", made, scan, [])
+    np.savez(tmp_path / "object.npz", object=scan.truth)
+    comparison = compare([tmp_path / "backwards.h5", tmp_path / "object.npz"], truth=tmp_path / "scan.npz")
+    one, other = (row_of(comparison, name).scores["diffraction"]["residual"].mean for name in ("back", "object"))
+    assert one == pytest.approx(other, rel=1e-6)
+
+
+def test_bad_pixels_have_no_part_in_the_scale(scan, tmp_path):
+    assert scan.truth is not None
+    bad = np.zeros((32, 32), bool)
+    bad[14:18, 14:18] = True
+    exact = diffraction_amplitude(extract_patches(scan.truth, scan.positions, 32), scan.probe)
+    write_scan(replace(scan, amplitudes=exact.astype(np.float32), bad_pixels=bad), tmp_path / "scan.npz")
+    np.savez(tmp_path / "object.npz", object=scan.truth)
+    comparison = compare([tmp_path / "object.npz"], truth=tmp_path / "scan.npz")
+    # Single precision.
+    assert comparison.rows[0].scores["diffraction"]["residual"].mean < 1e-10
+
+
 def test_a_refined_product_gets_the_residual_that_it_was_written_with(scan, tmp_path):
     pytest.importorskip("ptycho_iterative")
     moved = np.clip(scan.positions + np.random.default_rng(3).uniform(-1, 1, scan.positions.shape), 17, 79)
