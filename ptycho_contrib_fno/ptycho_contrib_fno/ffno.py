@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from ptycho_contrib_fno.blocks import Gate, Lifter, instance_norm
+from ptycho_contrib_fno.blocks import Gate, InstanceNorm, Lifter
 from ptycho_contrib_fno.heads import make_head
 from ptycho_contrib_fno.network import PatchNetwork, check_lift, input_channels
 from ptycho_contrib_fno.options import Blocks, HeadKind, InputTransform, Lift, Modes, Width
@@ -34,7 +34,7 @@ class FactorisedTrunk(nn.Module):
         )
         self.updates = nn.ModuleList(
             nn.Sequential(
-                instance_norm(width),
+                InstanceNorm(width),
                 nn.Conv2d(width, 2 * width, 1),
                 nn.GELU(),
                 nn.Conv2d(2 * width, width, 1),

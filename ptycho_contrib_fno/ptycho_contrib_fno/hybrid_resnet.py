@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from ptycho_contrib_fno.blocks import Gate, Lifter, SpectralBlock, instance_norm
+from ptycho_contrib_fno.blocks import Gate, InstanceNorm, Lifter, SpectralBlock
 from ptycho_contrib_fno.heads import make_head
 from ptycho_contrib_fno.levels import Level, Merge, descend, downsample, plan_levels
 from ptycho_contrib_fno.network import PatchNetwork, check_lift, input_channels
@@ -42,10 +42,10 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.update = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=False),
-            instance_norm(channels),
+            InstanceNorm(channels),
             nn.GELU(),
             nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=False),
-            instance_norm(channels),
+            InstanceNorm(channels),
             Gate(),
         )
 
@@ -93,7 +93,7 @@ def upsample(channels: int, fine: Level) -> nn.Module:
     """From `channels` of half the size to the finer level: transposed convolution of kernel 4, instance norm, GELU."""
     return nn.Sequential(
         nn.ConvTranspose2d(channels, fine.channels, 4, stride=2, padding=1, bias=False),
-        instance_norm(fine.channels),
+        InstanceNorm(fine.channels),
         nn.GELU(),
     )
 

@@ -8,8 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-# The few kept modes are reached by small matrix products instead of FFTs, exact to rounding. Between the transforms
-# the frequencies stand first and the channels last, so that each of the transforms and the mixing is one large product.
+# The few kept modes are reached by small matrix products instead of FFTs, exact to rounding. Features come and go with
+# their channels last in memory, as convolutions want them: then every transform is a product from the left, and nothing
+# larger than the kept modes is ever copied.
 
 
 class SpectralConv(nn.Module):
@@ -47,12 +48,11 @@ class SpectralConv(nn.Module):
         out_size = out_size or size
         row_frequencies = _row_frequencies(modes, min(size, out_size), layout)
         columns = min(columns or modes, min(size, out_size) // 2 + 1)
-        forward = _phases(row_frequencies, size)
-        inverse = _phases(row_frequencies, out_size).T
-        _hold(self, "rows_forward", torch.stack([forward.cos(), -forward.sin()], -1))
-        _hold(self, "rows_inverse", torch.stack([inverse.cos(), inverse.sin()], -1) / size)
-        _hold(self, "columns_forward", _real_forward(columns, size))
-        _hold(self, "columns_inverse", _real_inverse(columns, size, out_size))
+        to_rows, from_rows = _phases(row_frequencies, size), _phases(row_frequencies, out_size).T
+        _hold(self, "columns_forward", _real_forward(columns, size).T)
+        _hold(self, "rows_forward", _real_form(to_rows.cos(), -to_rows.sin()))
+        _hold(self, "rows_inverse", _real_form(from_rows.cos(), from_rows.sin()) / size)
+        _hold(self, "columns_inverse", _real_inverse(columns, size, out_size).T)
         self.weight = _complex_normal((len(row_frequencies), columns, in_channels, out_channels), 1 / in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -62,19 +62,24 @@ class SpectralConv(nn.Module):
             return self._convolve(x.to(self.weight.dtype))
 
     def _convolve(self, x: Tensor) -> Tensor:
-        batch, _, size, _ = x.shape
         rows, columns, in_channels, out_channels, _ = self.weight.shape
+        batch, _, size, _ = x.shape
 
-        spectrum = torch.view_as_complex((x @ self.columns_forward).view(batch, in_channels, size, columns, 2))
-        spectrum = spectrum.permute(2, 3, 0, 1).reshape(size, -1)
-        spectrum = torch.view_as_complex(self.rows_forward) @ spectrum
+        lines = x.permute(0, 2, 3, 1).reshape(batch * size, size, in_channels)
+        spectrum = _from_left(self.columns_forward, lines)
+        spectrum = _from_left(self.rows_forward, spectrum.view(batch, size * 2, columns * in_channels))
 
-        mixing = torch.view_as_complex(self.weight).flatten(0, 1)
-        spectrum = torch.bmm(spectrum.view(rows * columns, batch, in_channels), mixing)
+        spectrum = spectrum.view(batch, rows, 2, columns, in_channels).permute(1, 3, 0, 4, 2)
+        mixed = torch.bmm(
+            torch.view_as_complex(spectrum.reshape(rows * columns, batch, in_channels, 2).contiguous()),
+            torch.view_as_complex(self.weight).flatten(0, 1),
+        )
+        spectrum = torch.view_as_real(mixed).view(rows, columns, batch, out_channels, 2).permute(2, 0, 4, 1, 3)
 
-        spectrum = torch.view_as_complex(self.rows_inverse) @ spectrum.view(rows, -1)
-        spectrum = spectrum.view(-1, columns, batch, out_channels).permute(2, 3, 0, 1)
-        return torch.view_as_real(spectrum).flatten(-2) @ self.columns_inverse
+        spectrum = _from_left(self.rows_inverse, spectrum.reshape(batch, rows * 2, columns * out_channels))
+        lines = _from_left(self.columns_inverse, spectrum.view(-1, 2 * columns, out_channels))
+        out_size = len(self.columns_inverse)
+        return lines.view(batch, out_size, out_size, out_channels).permute(0, 3, 1, 2)
 
 
 class FactorisedSpectralConv(nn.Module):
@@ -107,11 +112,16 @@ class FactorisedSpectralConv(nn.Module):
     def _along_rows(self, x: Tensor, weight: Tensor) -> Tensor:
         batch, channels, size, _ = x.shape
         modes = len(weight)
-        spectrum = torch.view_as_complex((x @ self.transform).view(batch, channels, size, modes, 2))
-        spectrum = spectrum.permute(3, 0, 2, 1).reshape(modes, batch * size, channels)
-        spectrum = torch.bmm(spectrum, torch.view_as_complex(weight))
-        spectrum = spectrum.view(modes, batch, size, channels).permute(1, 3, 2, 0)
-        return torch.view_as_real(spectrum).flatten(-2) @ self.inverse
+        spectrum = (x @ self.transform).view(batch, channels, size, 2, modes).permute(4, 0, 2, 1, 3)
+        spectrum = torch.view_as_complex(spectrum.reshape(modes, batch * size, channels, 2).contiguous())
+        mixed = torch.view_as_real(torch.bmm(spectrum, torch.view_as_complex(weight)))
+        spectrum = mixed.view(modes, batch, size, channels, 2).permute(1, 3, 2, 4, 0)
+        return spectrum.reshape(batch, channels, size, 2 * modes) @ self.inverse
+
+
+def _from_left(matrix: Tensor, batch: Tensor) -> Tensor:
+    """`matrix` (a, b) times each of a `batch` (M, b, c)."""
+    return torch.bmm(matrix.expand(len(batch), -1, -1), batch)
 
 
 def _hold(module: nn.Module, name: str, matrix: Tensor) -> None:
@@ -128,19 +138,24 @@ def _phases(frequencies: Tensor, size: int) -> Tensor:
     return 2 * math.pi / size * torch.outer(frequencies, torch.arange(size, dtype=torch.float64))
 
 
+def _real_form(real: Tensor, imaginary: Tensor) -> Tensor:
+    """(2a, 2b): the complex matrix (a, b) for columns of numbers whose real and imaginary parts stand in turn."""
+    from_real, from_imaginary = torch.stack([real, imaginary], 1), torch.stack([-imaginary, real], 1)
+    return torch.stack([from_real, from_imaginary], -1).flatten(2).flatten(0, 1)
+
+
 def _real_forward(modes: int, size: int) -> Tensor:
-    """(size, 2·modes): a real line times this is the real and imaginary part of its frequencies 0..modes-1."""
+    """(size, 2·modes): a real line times this is the real parts of its frequencies 0..modes-1, then the imaginary."""
     phase = _phases(torch.arange(modes, dtype=torch.float64), size).T
-    return torch.stack([phase.cos(), -phase.sin()], -1).flatten(1)
+    return torch.cat([phase.cos(), -phase.sin()], 1)
 
 
 def _real_inverse(modes: int, size: int, out_size: int) -> Tensor:
     """(2·modes, out_size): back from those of a line of `size` pixels to a real line of `out_size`."""
     # A real line has each frequency twice, at +l and -l, except zero and Nyquist.
     twice = torch.full((2 * modes, 1), 2.0, dtype=torch.float64)
-    twice[:2] = 1
-    if 2 * (modes - 1) == out_size:
-        twice[-2:] = 1
+    once = [0, modes - 1] if 2 * (modes - 1) == out_size else [0]
+    twice.view(2, modes)[:, once] = 1
     return _real_forward(modes, out_size).T * twice / size
 
 
