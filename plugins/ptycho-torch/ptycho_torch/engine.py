@@ -34,8 +34,10 @@ from ptycho_torch.state import load_weights
 from ptycho_torch.steps import FabricSteps
 from ptycho_torch.workbench import TorchWorkbench
 
-ON_CPU, ON_GPU = 8, 256
-"""Patterns a prediction step. On CPUs the memory of large batches takes longer to get than to compute with."""
+PIXELS_ON_CPU = 2**16
+"""Pixels of all patterns of a prediction step on a CPU, whose caches hold the features of no more."""
+ON_GPU = 256
+"""Patterns a prediction step on a GPU."""
 IN_A_REGION = 512
 """Patterns that a generator of whole scans is asked for at a time, besides those around them that it sees too."""
 NETWORKS = {"pattern": PatternNetwork, "scan": RegionNetwork}
@@ -89,7 +91,8 @@ class FabricEngine:
         feed = PatternFeed(scan, bundle.scale.for_probe(scan.probe), fabric.device)
         if scope == "scan":
             return predict_regions(network, feed, groups[:, 0], self.prediction_batch or IN_A_REGION, self.threads)
-        batch = self.prediction_batch or (ON_CPU if fabric.device.type == "cpu" else ON_GPU)
+        on_cpu = max(1, PIXELS_ON_CPU // scan.pixels**2)
+        batch = self.prediction_batch or (on_cpu if fabric.device.type == "cpu" else ON_GPU)
         return predict_patches(network, feed, groups, batch, self.threads)
 
     def workbench(self) -> TorchWorkbench:
@@ -148,8 +151,8 @@ def build(
         int | None,
         Field(
             ge=1,
-            description=f"patterns a prediction step; none: {ON_CPU} on CPUs, {ON_GPU} on GPUs, of whole "
-            f"regions {IN_A_REGION}",
+            description=f"patterns a prediction step; none: as many as have {PIXELS_ON_CPU} pixels on CPUs, "
+            f"{ON_GPU} on GPUs, of whole regions {IN_A_REGION}",
         ),
     ] = None,
     trainable_probe: Annotated[bool, Field(description="learn the probe too, from the scan's as a start")] = False,
