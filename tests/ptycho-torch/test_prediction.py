@@ -18,7 +18,7 @@ from ptycho_torch.engine import build
 
 def test_patches_come_in_the_order_of_the_scan(laboratory: Any, scan: Scan) -> None:
     bundle = laboratory.train()
-    batches = list(laboratory.engine.predict(bundle, scan))
+    batches = list(build(device="cpu", prediction_batch=8).predict(bundle, scan))
     assert [len(batch.patches) for batch in batches] == [8] * 6 + [1]
     np.testing.assert_array_equal(np.concatenate([batch.positions for batch in batches]), scan.positions)
     assert all(batch.patches.dtype == np.complex64 for batch in batches)
