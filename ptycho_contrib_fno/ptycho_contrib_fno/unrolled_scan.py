@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ptycho_contrib_fno.blocks import folded
 from ptycho_contrib_fno.levels import Decoder, Level, descend, downsample
 from ptycho_contrib_fno.options import Width
 from ptycho_host.contracts import PatchShape, RegionInputs
@@ -38,8 +39,8 @@ class CanvasBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features with the block's update added."""
-        variance, mean = torch.var_mean(x, dim=1, keepdim=True, correction=0)
-        update: Tensor = self.second(F.gelu(self.first((x - mean) * (variance + 1e-5).rsqrt())))
+        normalised = F.layer_norm(x.permute(0, 2, 3, 1), x.shape[1:2]).permute(0, 3, 1, 2)
+        update: Tensor = self.second(F.gelu(self.first(normalised)))
         return x + self.gamma * update
 
 
@@ -65,7 +66,7 @@ class CanvasNetwork(nn.Module):
         height, width = images.shape[-2:]
         multiple = self.stem * 2 ** (len(self.plan) - 1)
         padded = F.pad(images, (0, -width % multiple, 0, -height % multiple))
-        features, set_aside = descend(self.lifter(F.pixel_unshuffle(padded, self.stem)), self.encoder, self.down)
+        features, set_aside = descend(self.lifter(folded(padded, self.stem)), self.encoder, self.down)
         made = F.pixel_shuffle(self.head(self.decoder(self.bottom(features), set_aside)), self.stem)
         return made[..., :height, :width].float()
 
