@@ -43,8 +43,10 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--generators", nargs="+", help="all that are registered unless given")
     arguments = parser.parse_args()
-    names = sorted({entry.component.name for entry in Host.discover().registrations("generator")})
+    every = sorted({entry.component.name for entry in Host.discover().registrations("generator")})
+    names = arguments.generators or every
     jobs = [(name, size, arguments.seconds) for name in names for size in (1, 4)]
     # One at a time: two processes would share caches and memory bandwidth.
     rows = side_by_side(one, jobs, workers=1)
