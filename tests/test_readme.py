@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shlex
 import subprocess
 import sys
@@ -14,23 +14,24 @@ import numpy as np
 import pytest
 
 from ptycho_host import load_scan, simulate
+from ptycho_host.testing.running import Outcome, call_ptycho
 
 README = "README.md"
 SMALL = ("--simulate", "lines", "--set", "simulator.size=96", "--set", "simulator.pixels=32", "--epochs", "1")
-SOON = ("--set", "train.time_limit=8")
+SOON = ("--set", "train.time_limit=2")
 
 
-def run(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    ptycho = [sys.executable, "-m", "ptycho_host", *command]
-    done = subprocess.run(
-        ptycho, cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
+def run(*command: str) -> Outcome:
+    """In this process: programs of their own would take half of the time to import torch."""
+    done = call_ptycho(*command)
+    assert done.code == 0, f"{shlex.join(command)}\n{done.out}\n{done.err}"
     return done
 
 
 @pytest.mark.slow
-def test_generator_of_the_readme(blocks_of: Callable[[str], list[Any]], tmp_path: Path) -> None:
+def test_generator_of_the_readme(
+    blocks_of: Callable[[str], list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source, site = tmp_path / "source", tmp_path / "site"
     for block in blocks_of(README):
         if block.mark.startswith("file: "):
@@ -41,10 +42,10 @@ def test_generator_of_the_readme(blocks_of: Callable[[str], list[Any]], tmp_path
     install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(site), "."]
     subprocess.run([sys.executable, *install], cwd=source, check=True, timeout=120)
 
-    shown = run(["plugins", "show", "generator", "mynet"], tmp_path, PYTHONPATH=str(site))
-    assert "hidden channels" in shown.stdout
-    arguments = ["--generator", "mynet", "--set", "generator.width=8", "--out", "run"]
-    run(["train", *SMALL, *arguments], tmp_path, PYTHONPATH=str(site))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(site)
+    assert "hidden channels" in run("plugins", "show", "generator", "mynet").out
+    run("train", *SMALL, "--generator", "mynet", "--set", "generator.width=8", "--out", "run")
     config = (tmp_path / "run" / "config.toml").read_text(encoding="utf-8")
     assert 'name = "mynet"\nwidth = 8' in config
 
@@ -72,17 +73,16 @@ def test_commands_of_the_readme(
     assert {command[0] for command in commands} >= {"train", "reconstruct", "inspect"}
     for command in commands:
         # How good a whole training is, is not asked here.
-        run([*command, *(SOON if command[0] == "train" else ())], tmp_path)
+        run(*command, *(SOON if command[0] == "train" else ()))
     assert (tmp_path / "runs" / "star" / "report.html").is_file()
     assert (tmp_path / "runs" / "star" / "reconstruction-siemens_star.h5").is_file()
 
 
 @pytest.mark.slow
-def test_the_demo_reaches_what_the_readme_shows(tmp_path: Path) -> None:
+def test_the_demo_reaches_what_the_readme_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`make demo` with its own settings; the thresholds are those that benchmarks/RESULTS.md reports with room."""
-    import json
-
-    run(["train", "--generator", "unrolled", "--clip", "agc", "--out", "demo"], tmp_path)
+    monkeypatch.chdir(tmp_path)
+    run("train", "--generator", "unrolled", "--clip", "agc", "--out", "demo")
     metrics = json.loads((tmp_path / "demo" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["amplitude"]["ssim"] >= 0.99
     assert metrics["phase"]["ssim"] >= 0.97
