@@ -27,10 +27,29 @@ DISTRIBUTIONS = [
 ]
 
 
+FIRST = ("tests/test_wheels.py", "tests/ptycho_host/scaffold/test_generated_distributions.py", "tests/test_readme.py")
+"""Modules that take longest. What test_wheels imports in an environment is compiled for those made from it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, so that several processes finish at about the same time."""
+    modules = [item.nodeid.partition("::")[0] for item in items]
+    slow = {module for module, item in zip(modules, items, strict=True) if item.get_closest_marker("slow")}
+
+    def place(module: str) -> tuple[int, bool]:
+        return FIRST.index(module) if module in FIRST else len(FIRST), module not in slow
+
+    order = sorted(range(len(items)), key=lambda index: place(modules[index]))
+    items[:] = [items[index] for index in order]
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """For several processes: modules and classes stay whole, and all that shares environments goes to one process."""
     from xdist.scheduler import LoadScopeScheduling
+
+    # In the order in which they were collected; the number of tests says little about how long they take.
+    config.option.loadscopereorder = False
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
@@ -69,6 +88,16 @@ class FreshEnvironment:
     def check(self) -> None:
         """`pip check`: everything that is installed has what it requires."""
         self._pip("check")
+
+    def copy_to(self, folder: Path) -> None:
+        """The same environment elsewhere. Its files are hard links: pip replaces files, it never writes into them."""
+        shutil.copytree(self.folder, folder, symlinks=True, copy_function=os.link)
+        # Programs name their interpreter.
+        for program in (path for path in (folder / "bin").iterdir() if not path.is_symlink()):
+            content, mode = program.read_bytes(), program.stat().st_mode
+            program.unlink()
+            program.write_bytes(content.replace(bytes(self.folder), bytes(folder)))
+            program.chmod(mode)
 
     def run(self, program: str, *arguments: str | Path, cwd: Path, **environment: str) -> Completed:
         """A program of this environment such as `ptycho` or `python`; its exit code is the caller's to judge."""
@@ -111,27 +140,33 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fresh_environment(
     wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., FreshEnvironment]]:
-    """`fresh_environment(name, *requirements)`: made and filled once a name, then shared by all who ask for it.
+    """`fresh_environment(requirement)`: made and filled once, then shared by all who ask for it, and left as it is.
 
-    Whoever adds packages of their own afterwards chooses a name of their own.
+    `fresh_environment(requirement, "name", *further)` begins as a copy of that one, for those who add packages.
     """
     folder = tmp_path_factory.mktemp("environments")
     made: dict[str, tuple[tuple[str, ...], FreshEnvironment]] = {}
 
-    def get(name: str, *requirements: str) -> FreshEnvironment:
-        if name not in made:
-            # The pip of the tests installs into it: one of its own would take several seconds to get there.
-            subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / name)], check=True, timeout=120)
-            environment = FreshEnvironment(folder / name, wheelhouse)
-            environment.install(*requirements)
-            made[name] = (requirements, environment)
-        wanted, environment = made[name]
-        assert wanted == requirements, f"environment '{name}' was made with {wanted}, not with {requirements}"
+    def get(requirement: str, name: str = "", *further: str) -> FreshEnvironment:
+        if (key := name or requirement) not in made:
+            environment = FreshEnvironment(folder / key, wheelhouse)
+            if name:
+                get(requirement).copy_to(environment.folder)
+            else:
+                # The pip of the tests installs into it: one of its own would take several seconds to get there.
+                command = [sys.executable, "-m", "venv", "--without-pip", str(environment.folder)]
+                subprocess.run(command, check=True, timeout=120)
+            if added := further if name else (requirement,):
+                environment.install(*added)
+            made[key] = ((requirement, *further), environment)
+        wanted, environment = made[key]
+        assert wanted == (requirement, *further), f"environment '{key}' was made with {wanted}"
         return environment
 
     yield get
-    # pytest keeps the folders of its last three runs, and tensor libraries are large.
-    shutil.rmtree(folder)
+    # pytest keeps the folders of its last three runs, and tensor libraries are large: so large that some disks take
+    # minutes to forget them, for which nobody needs to wait.
+    subprocess.run(["sh", "-c", 'rm -rf "$0" </dev/null >/dev/null 2>&1 &', str(folder)], check=True)
 
 
 @dataclass(frozen=True)

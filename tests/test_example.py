@@ -56,7 +56,7 @@ def test_it_is_not_among_what_we_install() -> None:
 
 @pytest.mark.slow
 def test_it_is_a_full_citizen_in_a_fresh_environment(fresh_environment: Callable[..., Any], tmp_path: Path) -> None:
-    environment = fresh_environment("new-torch", "ptycho-host[testing,torch]")
+    environment = fresh_environment("ptycho-host[torch]", "new-torch", "ptycho-host[testing]")
     build = ["-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(EXAMPLE)]
     subprocess.run([sys.executable, *build], check=True, capture_output=True, timeout=120)
     (wheel,) = tmp_path.glob("*.whl")

@@ -23,7 +23,7 @@ def test_the_session_of_the_guide(
     blocks_of: Callable[[str], list[Any]], fresh_environment: Callable[..., Any], tmp_path: Path
 ) -> None:
     # Building from sources needs a backend; the users' pip fetches it by itself.
-    environment = fresh_environment("guide", "ptycho-host[torch]", "hatchling", "editables")
+    environment = fresh_environment("ptycho-host[torch]", "guide", "hatchling", "editables")
     ran = []
     for block in blocks_of(GUIDE):
         if block.mark.startswith("edit: "):

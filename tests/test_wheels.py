@@ -259,7 +259,7 @@ def test_all_brings_every_distribution(wheelhouse: Path) -> None:
 
 @pytest.mark.slow
 def test_the_host_alone_works_and_says_what_is_missing(fresh_environment: Callable[..., Any], tmp_path: Path) -> None:
-    bare = fresh_environment("bare", "ptycho-host")
+    bare = fresh_environment("ptycho-host")
     bare.check()
 
     def ptycho(*arguments: str, code: int = 0) -> tuple[str, str]:
@@ -294,7 +294,7 @@ def test_the_host_alone_works_and_says_what_is_missing(fresh_environment: Callab
 def test_one_command_brings_all_that_training_on_torch_needs(
     fresh_environment: Callable[..., Any], tmp_path: Path
 ) -> None:
-    environment = fresh_environment("torch", "ptycho-host[torch]")
+    environment = fresh_environment("ptycho-host[torch]")
     environment.check()
     done = environment.run("ptycho", "train", *SMALL, "--set", "engine.threads=1", "--out", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -308,7 +308,7 @@ def test_one_command_brings_all_that_training_on_torch_needs(
 def test_pip_chooses_for_tensorflow_as_the_metadata_say(
     fresh_environment: Callable[..., Any], wheelhouse: Path
 ) -> None:
-    chosen = fresh_environment("bare", "ptycho-host").would_install("ptycho-host[tf]")
+    chosen = fresh_environment("ptycho-host").would_install("ptycho-host[tf]")
     assert chosen >= {"ptycho-contrib-tf", "ptycho-losses", "ptycho-agc", "tensorflow-cpu", "keras"}
     assert "torch" not in chosen
     assert chosen <= closure("ptycho-host[tf]", wheelhouse)

@@ -9,11 +9,13 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import h5py
 import numpy as np
@@ -34,105 +36,129 @@ def label(blueprint: Blueprint) -> str:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A new distribution and its wheel."""
+class Workshop:
+    """New distributions, installed in one environment, and what came of using them there."""
 
-    made: NewDistribution
-    wheel: Path
+    environment: Any
+    made: dict[str, NewDistribution]
+    tests: subprocess.CompletedProcess[str]
+    outcomes: dict[str, set[str]]
+    """What happened to the tests of each: passed, skipped, failure, error."""
+    folder: Path
 
-
-@pytest.fixture(scope="module")
-def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
-    """One of each kind, by label; one call of pip builds all wheels, since it takes longer to start than to build."""
-    folder, host = tmp_path_factory.mktemp("trials"), Host.discover()
-    made = {
-        label(blueprint): create(
-            blueprint.kind,
-            f"trial-{label(blueprint)}",
-            folder / label(blueprint),
-            backend=blueprint.backend,
-            host=host,
-        )
-        for blueprint in BLUEPRINTS
-    }
-    wheels = folder / "wheels"
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(wheels)]
-    sources = [str(new.folder) for new in made.values()]
-    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, *sources], check=True, timeout=300)
-    return {name: Trial(new, next(wheels.glob(f"{new.names.package}-*.whl"))) for name, new in made.items()}
-
-
-@pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=label)
-def test_generated_distribution(
-    blueprint: Blueprint, trials: dict[str, Trial], tmp_path: Path, fresh_environment: Callable[..., Any]
-) -> None:
-    made, wheel = trials[label(blueprint)].made, trials[label(blueprint)].wheel
-    environment = fresh_environment(*environment_of(blueprint))
-    # With its requirements: they are there already, or they were forgotten in the blueprint.
-    environment.install(wheel)
-
-    # Tests and settings alone: what the tests import is what the wheel brought.
-    shutil.copytree(made.folder / "tests", tmp_path / "suite" / "tests")
-    shutil.copy(made.folder / "pyproject.toml", tmp_path / "suite")
-
-    def ptycho(line: str) -> str:
-        done = environment.run("ptycho", *shlex.split(line), cwd=tmp_path)
+    def ptycho(self, line: str, folder: Path) -> str:
+        done = self.environment.run("ptycho", *shlex.split(line), cwd=folder)
         assert done.returncode == 0, f"ptycho {line}\n{done.stdout}\n{done.stderr}"
         assert "warning" not in done.stderr, f"ptycho {line}\n{done.stderr}"
         return str(done.stdout)
 
-    # Side by side: most of either is waiting for imports and compilers.
-    with ThreadPoolExecutor() as pool:
-        suite = pool.submit(environment.run, "pytest", "-q", "-W", "error", cwd=tmp_path / "suite")
-        USES[blueprint.kind](ptycho, made, tmp_path)
-        tests = suite.result()
-    assert tests.returncode == 0, tests.stdout + tests.stderr
-    assert " passed" in tests.stdout
+
+@pytest.fixture(scope="module")
+def workshops(
+    tmp_path_factory: pytest.TempPathFactory, fresh_environment: Callable[..., Any]
+) -> Callable[[Blueprint], Workshop]:
+    """The workshop of a blueprint: those that need the same share one, since most of the time goes into imports."""
+    host = Host.discover()
+
+    @cache
+    def open_workshop(*environment: str) -> Workshop:
+        folder = tmp_path_factory.mktemp("workshop")
+        blueprints = [blueprint for blueprint in BLUEPRINTS if environment_of(blueprint) == environment]
+        made = {
+            (name := label(blueprint)): create(
+                blueprint.kind, f"trial-{name}", folder / name, backend=blueprint.backend, host=host
+            )
+            for blueprint in blueprints
+        }
+        wheels = folder / "wheels"
+        options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(wheels)]
+        sources = [str(new.folder) for new in made.values()]
+        subprocess.run([sys.executable, "-m", "pip", "wheel", *options, *sources], check=True, timeout=300)
+        used = fresh_environment(*environment)
+        # With their requirements: they are there already, or they were forgotten in the blueprint.
+        used.install(*wheels.glob("*.whl"))
+
+        # Tests and settings alone: what the tests import is what the wheel brought.
+        suites = folder / "suites"
+        for name, new in made.items():
+            shutil.copytree(new.folder / "tests", suites / name / "tests")
+            shutil.copy(new.folder / "pyproject.toml", suites)
+        tests = used.run("pytest", "-q", "-W", "error", "--junit-xml", "outcomes.xml", *made, cwd=suites)
+        workshop = Workshop(used, made, tests, outcomes_in(suites / "outcomes.xml"), folder)
+        if chosen := [flags(new) for new in made.values() if new.blueprint.kind in OPTIONS]:
+            workshop.ptycho(f"train {SMALL} {' '.join(chosen)}", folder)
+        return workshop
+
+    return lambda blueprint: open_workshop(*environment_of(blueprint))
+
+
+def outcomes_in(report: Path) -> dict[str, set[str]]:
+    """By the first folder of the tests' paths."""
+    found = defaultdict[str, set[str]](set)
+    for case in ET.parse(report).iter("testcase"):
+        kinds = {child.tag for child in case} & {"skipped", "failure", "error"}
+        found[case.attrib["classname"].partition(".")[0]] |= kinds or {"passed"}
+    return found
+
+
+def flags(made: NewDistribution) -> str:
+    """The part of a command line that trains with the new component, and with an option of its own."""
+    section, flag, setting = OPTIONS[made.blueprint.kind]
+    return f"--{flag} {made.names.component} --set {section}.{setting}"
+
+
+@pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=label)
+def test_generated_distribution(
+    blueprint: Blueprint, workshops: Callable[[Blueprint], Workshop], tmp_path: Path
+) -> None:
+    workshop = workshops(blueprint)
+    outcomes = workshop.outcomes[label(blueprint)]
+    assert {"passed"} <= outcomes <= {"passed", "skipped"}, workshop.tests.stdout + workshop.tests.stderr
+    USES[blueprint.kind](workshop, workshop.made[label(blueprint)], tmp_path)
 
 
 def environment_of(blueprint: Blueprint) -> tuple[str, ...]:
-    """Name and requirements of one of three environments: for each back-end, and without any tensor library."""
-    for backend, extra in (("torch", "torch"), ("tensorflow", "tf")):
-        if any(extra in requirement for requirement in blueprint.trial):
-            return (f"new-{backend}", f"ptycho-host[testing,{extra}]")
-    return ("new", "ptycho-host[testing]")
+    """Requirements and name of one of three environments: for each back-end, and without any tensor library."""
+    if any("torch" in requirement for requirement in blueprint.trial):
+        return ("ptycho-host[torch]", "new-torch", "ptycho-host[testing]")
+    if any("tf" in requirement for requirement in blueprint.trial):
+        return ("ptycho-host", "new-tensorflow", "ptycho-host[testing,tf]")
+    return ("ptycho-host", "new", "ptycho-host[testing]")
 
 
 # --- how each kind is used -------------------------------------------------------------------------------------------
 
-Ptycho = Callable[[str], str]
-Use = Callable[[Ptycho, NewDistribution, Path], None]
+Use = Callable[[Workshop, NewDistribution, Path], None]
 
-NETWORKS = {
-    "torch": "--generator stable_hybrid --set generator.width=8",
-    "tensorflow": "--generator pinn --set generator.n_filters_scale=1",
+OPTIONS = {
+    "generator": ("generator", "generator", "width=8"),
+    "loss": ("loss", "loss", "threshold=0.05"),
+    "clipper": ("clip", "clip", "multiple=3.0"),
+    "stitcher": ("stitch", "stitch", "sharpness=1.0"),
+    "refiner": ("refiner", "refine", "epochs=2"),
 }
-"""Small ones of ours, for the kinds that are not networks themselves."""
+"""Section of the settings, flag of the command and an option of each kind of which a run of training has one."""
 
 
-def trained(section: str, flag: str, setting: str) -> Use:
-    """Trains with the component and finds it, with its option, in the run's configuration."""
-
-    def use(ptycho: Ptycho, made: NewDistribution, folder: Path) -> None:
-        option, _, value = setting.partition("=")
-        network = "" if flag == "generator" else NETWORKS[made.blueprint.backend or "torch"]
-        ptycho(f"train {SMALL} {network} --{flag} {made.names.component} --set {section}.{setting}")
-        chosen = tomllib.loads((folder / "run" / "config.toml").read_text(encoding="utf-8"))[section]
-        assert chosen["name"] == made.names.component
-        # A loss may be a sum, so the options of each term stand under its name.
-        options = chosen[made.names.component] if section == "loss" else chosen
-        assert options[option] == json.loads(value)
-        assert (folder / "run" / "report.html").is_file()
-
-    return use
+def trained(workshop: Workshop, made: NewDistribution, folder: Path) -> None:
+    """The component is, with its option, in the configuration of the run that was trained with it."""
+    section, _, setting = OPTIONS[made.blueprint.kind]
+    option, _, value = setting.partition("=")
+    run = workshop.folder / "run"
+    chosen = tomllib.loads((run / "config.toml").read_text(encoding="utf-8"))[section]
+    assert chosen["name"] == made.names.component
+    # A loss may be a sum, so the options of each term stand under its name.
+    options = chosen[made.names.component] if section == "loss" else chosen
+    assert options[option] == json.loads(value)
+    assert (run / "report.html").is_file()
 
 
-def simulated(ptycho: Ptycho, made: NewDistribution, folder: Path) -> None:
-    ptycho(f"simulate {made.names.component} scan.npz --set spheres=5 --set size=96 --set pixels=32")
-    assert inspected(ptycho, "scan.npz") == {"name": "scan", "patterns": 121, "pixels": 32}
+def simulated(workshop: Workshop, made: NewDistribution, folder: Path) -> None:
+    workshop.ptycho(f"simulate {made.names.component} scan.npz --set spheres=5 --set size=96 --set pixels=32", folder)
+    assert inspected(workshop, "scan.npz", folder) == {"name": "scan", "patterns": 121, "pixels": 32}
 
 
-def read(ptycho: Ptycho, made: NewDistribution, folder: Path) -> None:
+def read(workshop: Workshop, made: NewDistribution, folder: Path) -> None:
     # Written by hand after the table in its layout.py.
     name = f"scan.{made.names.component}"
     with h5py.File(folder / name, "w") as file:
@@ -140,51 +166,46 @@ def read(ptycho: Ptycho, made: NewDistribution, folder: Path) -> None:
         file["counts"] = np.random.default_rng(0).poisson(50, (4, 16, 16))
         file["positions"] = [[8.0, 8.0], [8.0, 11.0], [11.0, 8.0], [11.0, 11.0]]
         file["probe"] = np.ones((16, 16), np.complex64)
-    assert inspected(ptycho, name) == {"name": "scan", "patterns": 4, "pixels": 16}
+    assert inspected(workshop, name, folder) == {"name": "scan", "patterns": 4, "pixels": 16}
 
 
-def written(ptycho: Ptycho, made: NewDistribution, folder: Path) -> None:
+def written(workshop: Workshop, made: NewDistribution, folder: Path) -> None:
     name = f"scan.{made.names.component}"
-    ptycho(f"convert {SCAN} {name} --set writer.chunk=50")
-    ptycho(f"convert {SCAN} scan.npz")
+    workshop.ptycho(f"convert {SCAN} {name} --set writer.chunk=50", folder)
+    workshop.ptycho(f"convert {SCAN} scan.npz", folder)
     with h5py.File(folder / name) as file, np.load(folder / "scan.npz") as due:
         assert file["counts"].chunks == (50, 64, 64)
         assert np.array_equal(np.sqrt(file["counts"][:]).astype(np.float32), due["diff3d"])
         assert np.array_equal(file["object"], due["objectGuess"])
 
 
-def there_and_back(ptycho: Ptycho, made: NewDistribution, folder: Path) -> None:
-    written(ptycho, made, folder)
-    assert inspected(ptycho, f"scan.{made.names.component}") == inspected(ptycho, "scan.npz")
+def there_and_back(workshop: Workshop, made: NewDistribution, folder: Path) -> None:
+    written(workshop, made, folder)
+    assert inspected(workshop, f"scan.{made.names.component}", folder) == inspected(workshop, "scan.npz", folder)
 
 
-def inspected(ptycho: Ptycho, file: str) -> dict[str, object]:
+def inspected(workshop: Workshop, file: str, folder: Path) -> dict[str, object]:
     """Some of what `ptycho inspect` says about the file."""
-    summary = json.loads(ptycho(f"inspect {file} --json"))
+    summary = json.loads(workshop.ptycho(f"inspect {file} --json", folder))
     return {key: summary[key] for key in ("name", "patterns", "pixels")}
 
 
-def observed(ptycho: Ptycho, made: NewDistribution, folder: Path) -> None:
-    ptycho(f"train {SMALL} {NETWORKS['torch']}")
-    with (folder / "run" / f"{made.names.component}.csv").open(newline="", encoding="utf-8") as file:
+def observed(workshop: Workshop, made: NewDistribution, folder: Path) -> None:
+    with (workshop.folder / "run" / f"{made.names.component}.csv").open(newline="", encoding="utf-8") as file:
         heading, epoch, outcome = csv.reader(file)
     assert (heading[0], epoch[0], outcome) == ("epoch", "1", ["# done"])
 
 
-def commanded(ptycho: Ptycho, made: NewDistribution, folder: Path) -> None:
-    assert made.names.component in ptycho("--help")
-    rings = json.loads(ptycho(f"{made.names.component} {SCAN} --width 16 --json"))
+def commanded(workshop: Workshop, made: NewDistribution, folder: Path) -> None:
+    assert made.names.component in workshop.ptycho("--help", folder)
+    rings = json.loads(workshop.ptycho(f"{made.names.component} {SCAN} --width 16 --json", folder))
     # 64 pixels: the corners lie 45 from the centre, in the third ring, where hardly any photon arrives.
     assert len(rings["counts"]) == 3
     assert rings["counts"][2] < min(rings["counts"][:2])
 
 
 USES: dict[str, Use] = {
-    "generator": trained("generator", "generator", "width=8"),
-    "loss": trained("loss", "loss", "threshold=0.05"),
-    "clipper": trained("clip", "clip", "multiple=3.0"),
-    "stitcher": trained("stitch", "stitch", "sharpness=1.0"),
-    "refiner": trained("refiner", "refine", "epochs=2"),
+    **dict.fromkeys(OPTIONS, trained),
     "simulator": simulated,
     "reader": read,
     "writer": written,
