@@ -14,7 +14,7 @@ DEMO = Path(__file__).parents[1] / "examples" / "both_backends.py"
 
 @pytest.mark.slow
 def test_one_script_runs_both_backends_and_prints_one_table(tmp_path: Path) -> None:
-    small = ["--size", "96", "--pixels", "32", "--seconds", "4", "--out", "runs"]
+    small = ["--size", "96", "--pixels", "32", "--seconds", "1", "--out", "runs"]
     done = subprocess.run(
         [sys.executable, str(DEMO), *small],
         cwd=tmp_path,
