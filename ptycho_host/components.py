@@ -7,6 +7,7 @@ in `ptycho_host.contracts`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -36,6 +37,10 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and value.replace("_", "").replace("-", "").isalnum()
 
 
+def _is_factor(value: object) -> bool:
+    return isinstance(value, float) and 0 <= value < math.inf
+
+
 # What lists and look-ups rely on: a descriptor that breaks it shall fail in its own plugin, not in the host later on.
 _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (_is_name, "letters, digits, '_' or '-'"),
@@ -51,6 +56,10 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, Mapping) and all(isinstance(name, str) for name in value),
         "a table such as {'learning_rate': 5e-4}",
     ),
+    "common_error": (
+        lambda value: value is None or (isinstance(value, tuple) and len(value) == 2 and all(map(_is_factor, value))),
+        "None or a pair such as (0.4, 1.0)",
+    ),
     "supervised": (lambda value: isinstance(value, bool), "True or False"),
     "suffixes": (
         lambda value: isinstance(value, tuple) and all(isinstance(part, str) and part[:1] == "." for part in value),
@@ -65,11 +74,14 @@ class Generator(Component):
 
     `scope` is "pattern" (one group of patterns in, its patches out) or "scan" (a whole region in, its object
     canvas out). `training` holds options of the section `train` that suit it, such as `{"learning_rate": 5e-4}`: they
-    take the place of the host's defaults, never of what a user asked for.
+    take the place of the host's defaults, never of what a user asked for. `common_error` is what overlapping patches
+    err together, amplitude and phase, in units of their spread (`ptycho_host.metrics.uncertainty`), as
+    `benchmarks/uncertainty.py` found it; None where nobody has measured it.
     """
 
     scope: Literal["pattern", "scan"] = "pattern"
     training: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    common_error: tuple[float, float] | None = None
     kind: ClassVar[str] = "generator"
 
 

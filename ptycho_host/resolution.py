@@ -56,6 +56,11 @@ def scope_of(generator: ConfiguredComponent) -> Literal["pattern", "scan"]:
     return generator.component.scope if isinstance(generator.component, Generator) else "pattern"
 
 
+def common_error_of(generator: ConfiguredComponent) -> tuple[float, float] | None:
+    """What the generator's descriptor states that its patches err together."""
+    return generator.component.common_error if isinstance(generator.component, Generator) else None
+
+
 def resolve_components(host: Host, config: RunConfig) -> Components:
     """Look up everything that the configuration names; raises the InputErrors of each step before anything runs."""
     terms = parse_terms(config.loss.name)

@@ -88,7 +88,7 @@ def _once_or_each(texts: dict[Registration, str], twins: Sequence[Registration])
 def _facts(twins: Sequence[Registration]) -> list[tuple[str, str]]:
     component = twins[0].component
     own = {field.name for field in fields(component)} - {field.name for field in fields(Component)}
-    said = {name: _value(value) for name in sorted(own) if (value := getattr(component, name)) != {}}
+    said = {name: _value(value) for name in sorted(own) if (value := getattr(component, name)) not in ({}, None)}
     return [
         ("from", ", ".join(dict.fromkeys(verbatim(entry.distribution) for entry in twins))),
         ("back-end", _backends(twins)),

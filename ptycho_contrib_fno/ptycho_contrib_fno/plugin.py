@@ -59,6 +59,7 @@ def ptycho_generators() -> Sequence[Generator]:
             backend="torch",
             summary="Projection updates, each corrected by a small stable_hybrid: for objects of any class.",
             target="ptycho_contrib_fno.unrolled:build",
+            common_error=(0.4, 1.0),
         ),
         Generator(
             "unrolled_scan",

@@ -23,7 +23,7 @@ Map = NDArray[np.floating[Any]]
 COMMON = (1.1, 2.8)
 """Amplitude and phase: what all patches of a pixel err together, in units of their spread that is not photon noise.
 
-The fit of `benchmarks/uncertainty.py` to networks that had been trained briefly; of longer training they are smaller.
+For generators that state none of their own: the fit of `benchmarks/uncertainty.py` to `stable_hybrid`, trained briefly.
 """
 POOL = 1 / 8
 """Width of the Gaussian, in probe diameters, over which variances are averaged: few patches tell them only roughly."""
@@ -38,14 +38,14 @@ NO_PHASE = np.pi / np.sqrt(3)
 
 
 def stitched_uncertainty(
-    stitched: Reconstruction, scan: Scan, common: tuple[float, float] = COMMON
+    stitched: Reconstruction, scan: Scan, common: tuple[float, float] | None = None
 ) -> Uncertainty | None:
     """Standard uncertainty of an object that was stitched of patches, physical scale; None without their spread.
 
     u^2 = s^2 / n + b^2 max(s^2 - v^2, 0) along and across the object's phasor: what n patches of the spread s do not
-    average out if they err independently, and what they err together, b = `common` (amplitude, phase) times the part
-    of the spread that is not photon noise v, of which v^2 / n is `photon_noise`. All variances are pooled over some
-    pixels.
+    average out if they err independently, and what they err together, b = `common` (amplitude, phase; `COMMON` if
+    None) times the part of the spread that is not photon noise v, of which v^2 / n is `photon_noise`. All variances are
+    pooled over some pixels.
     """
     spread = stitched.spread
     if spread is None:
@@ -59,7 +59,7 @@ def stitched_uncertainty(
         noise = np.zeros_like(noise)
     along, across = (
         variance / np.maximum(spread.patches, 1) + factor**2 * np.maximum(variance - noise, 0)
-        for variance, factor in zip(variances, common, strict=True)
+        for variance, factor in zip(variances, common or COMMON, strict=True)
     )
     return _of_variances(along, across, stitched.amplitude)
 

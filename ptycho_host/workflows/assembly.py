@@ -26,7 +26,7 @@ from ptycho_host.errors import InputError
 from ptycho_host.metrics.uncertainty import stitched_uncertainty
 from ptycho_host.physics.illumination import probe_diameter
 from ptycho_host.processes import Processes, processes_of
-from ptycho_host.resolution import scope_of
+from ptycho_host.resolution import common_error_of, scope_of
 
 FIRST_LOOK = 0.5
 """Distance, in probe diameters, of the patterns that a network is shown when a refiner follows."""
@@ -133,7 +133,7 @@ def _physical(stitched: Reconstruction, bundle: Bundle, scan: Scan) -> Reconstru
     scale = np.float32(bundle.scale.transmission)
     spread = replace(spread, along=spread.along * scale, across=spread.across * scale)
     result = replace(stitched, object=obj, spread=spread)
-    return replace(result, uncertainty=stitched_uncertainty(result, scan))
+    return replace(result, uncertainty=stitched_uncertainty(result, scan, common_error_of(bundle.generator)))
 
 
 def _share(stitcher: PatchStitcher, processes: Processes, count: int) -> slice | None:

@@ -116,6 +116,10 @@ BROKEN = {
         hook("return [Generator('net', summary='', target='a:b', scope='all')]"),
         "must be 'pattern' or 'scan', not 'all'",
     ),
+    "states one common error": (
+        hook("return [Generator('net', summary='', target='a:b', common_error=(0.4,))]"),
+        "must be None or a pair such as (0.4, 1.0), not (0.4,)",
+    ),
 }
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from ptycho_host import Host, Reconstruction, Run, simulate, train, write_scan
 from ptycho_host.errors import InputError
+from ptycho_host.metrics.uncertainty import stitched_uncertainty
 from ptycho_host.testing.scans import simulated_scan
 from ptycho_host.workflows.ensemble import assemble_ensemble, ensemble_mean
 from ptycho_host.workflows.reconstruct import reconstruct_to_file
@@ -56,6 +57,21 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     made = [train({**SETTINGS, "seed": seed}, out=folder / f"seed{seed}", host=host) for seed in (0, 1)]
     shutil.copytree(made[0].path, folder / "again")
     return [*made, Run.open(folder / "again", host=host)]
+
+
+@pytest.mark.parametrize(("name", "stated"), [("stable_hybrid", None), ("unrolled", (0.4, 1.0))])
+def test_a_network_is_as_sure_as_its_descriptor_says(
+    runs: list[Run], tmp_path: Path, name: str, stated: tuple[float, float] | None
+) -> None:
+    scan, generator = simulate("lines", OPTIONS, seed=7), {**SETTINGS["generator"], "name": name}
+    run = runs[0] if name == "stable_hybrid" else train({**SETTINGS, "generator": generator}, out=tmp_path / "run")
+    found = run.reconstruct(scan)
+    expected, careful = stitched_uncertainty(found, scan, stated), stitched_uncertainty(found, scan)
+    assert found.uncertainty is not None
+    assert expected is not None
+    assert careful is not None
+    np.testing.assert_array_equal(found.uncertainty.phase, expected.phase)
+    assert (np.nanmedian(expected.phase / careful.phase) < 0.9) == (stated is not None)
 
 
 def test_networks_that_agree_are_as_sure_as_one_and_others_less(runs: list[Run]) -> None:
