@@ -67,8 +67,9 @@ class CanvasNetwork(nn.Module):
         multiple = self.stem * 2 ** (len(self.plan) - 1)
         padded = F.pad(images, (0, -width % multiple, 0, -height % multiple))
         features, set_aside = descend(self.lifter(folded(padded, self.stem)), self.encoder, self.down)
-        made = F.pixel_shuffle(self.head(self.decoder(self.bottom(features), set_aside)), self.stem)
-        return made[..., :height, :width].float()
+        made = self.head(self.decoder(self.bottom(features), set_aside))
+        # Images, no longer features: each by itself in memory, as all that is done with them goes image by image.
+        return F.pixel_shuffle(made.contiguous(), self.stem)[..., :height, :width].float()
 
 
 @dataclass(frozen=True, slots=True)
