@@ -902,7 +902,6 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "unseen": ("Unseen lines objects", unseen),
     "unseen_longer": ("Unseen lines objects, trained for longer", unseen),
     "unseen_classes": ("Unseen objects of other classes", unseen),
-    "unseen_star": ("The unseen half of a measured star", unseen),
     "uncertainty": ("Uncertainty, predicted and true", uncertainty),
     "conditions": ("Harder conditions", conditions),
     "streaming": ("Scans larger than memory", streaming),
