@@ -153,6 +153,13 @@ class Dataset(Component):
 
 
 @dataclass(frozen=True, slots=True)
+class Network(Component):
+    """A trained network that travels with a distribution, so that `ptycho reconstruct NAME DATA` works anywhere."""
+
+    kind: ClassVar[str] = "network"
+
+
+@dataclass(frozen=True, slots=True)
 class Command(Component):
     """A subcommand of `ptycho`; `target` is a function that Typer can call."""
 
@@ -162,6 +169,6 @@ class Command(Component):
 KINDS: dict[str, type[Component]] = {
     kind.kind: kind
     for kind in (
-        Generator, Loss, Clipper, Simulator, Stitcher, Refiner, Engine, Reader, Writer, Dataset, Command,
+        Generator, Loss, Clipper, Simulator, Stitcher, Refiner, Engine, Reader, Writer, Dataset, Network, Command,
     )
 }  # fmt: skip

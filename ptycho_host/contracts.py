@@ -606,6 +606,14 @@ class DatasetFunction(Protocol):
         ...
 
 
+class NetworkFunction(Protocol):
+    """What a network factory returns."""
+
+    def __call__(self) -> Path:
+        """The run directory that training wrote; nothing is ever written into it."""
+        ...
+
+
 # --- what is checked ---------------------------------------------------------------------------------------------
 
 WITH_METHODS: Mapping[str, type] = {

@@ -96,6 +96,12 @@ def ptycho_datasets() -> Sequence[components.Dataset]:
 
 
 @hookspec
+def ptycho_networks() -> Sequence[components.Network]:
+    """Trained networks that travel with a distribution."""
+    raise NotImplementedError
+
+
+@hookspec
 def ptycho_commands() -> Sequence[components.Command]:
     """Subcommands of `ptycho`."""
     raise NotImplementedError

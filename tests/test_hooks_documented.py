@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import typer
 
-from ptycho_host import hookimpl, hookspecs, load_scan, simulate, train, write_scan
+from ptycho_host import Run, hookimpl, hookspecs, load_scan, simulate, train, write_scan
 from ptycho_host.cli.commands import typer_command
 from ptycho_host.components import KINDS
 from ptycho_host.plugins import PLURALS, Host
@@ -122,6 +122,7 @@ def everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Everything:
     factories |= {
         "refiner": refiner,
         "dataset": lambda: lambda: load_scan(tmp_path / "scan.every", host=Host([module])),
+        "network": lambda: lambda: tmp_path / "run",
         "command": command,
     }
     module = ModuleType(MODULE)
@@ -167,6 +168,7 @@ def test_one_plugin_can_do_everything(
         out=tmp_path / "run",
         host=host,
     )
+    assert Run.open(MODULE, host=host).path == tmp_path / "run"
     capsys.readouterr()
     typer_command(host.find("command", MODULE)).main(["hello"], standalone_mode=False)
 

@@ -56,7 +56,6 @@ def test_commands_of_the_readme(
 ) -> None:
     blocks = blocks_of(README)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "networks").symlink_to(Path(__file__).parents[1] / "networks")
     scan = simulate("lines", {"size": 112, "pixels": 32, "photons": 1e6})
     names = {
         "counts": np.square(scan.batch(slice(None))),

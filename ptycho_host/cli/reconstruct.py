@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def reconstruct(
     ctx: typer.Context,
     run: Annotated[
-        Path | None, typer.Argument(help="Run directory that `train` wrote; none: a refiner does it alone.")
+        Path | None,
+        typer.Argument(help="Run directory that `train` wrote, or a trained network; none: a refiner does it alone."),
     ] = None,
     data: Annotated[str | None, typer.Argument(help="File, folder or named data set to reconstruct.")] = None,
     alone: Annotated[
@@ -29,8 +30,8 @@ def reconstruct(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Product file, or a folder to write product.h5 into; default: RUN/reconstruction-<scan>.h5, without "
-            "a run <scan>-<refiner>.h5.",
+            help="Product file, or a folder to write product.h5 into; default: RUN/reconstruction-<scan>.h5, with a "
+            "trained network or without a run <scan>-<network or refiner>.h5.",
             metavar="FILE",
         ),
     ] = None,
@@ -85,7 +86,9 @@ def reconstruct(
         target = _product(out or Path(f"{scan_name}-{refiner.name.rpartition(':')[2]}.h5"))
         work = partial(iterate_to_file, source, target, refiner, host=host, reader=reader)
     else:
-        target = _product(out or run / f"reconstruction-{scan_name}.h5")
+        # What a distribution brings is not written into.
+        beside = run / f"reconstruction-{scan_name}.h5" if run.exists() else Path(f"{scan_name}-{run}.h5")
+        target = _product(out or beside)
         work = partial(
             reconstruct_to_file,
             Run.open(run, host=host, settings=wanted),

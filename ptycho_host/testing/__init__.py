@@ -19,6 +19,7 @@ from ptycho_host.testing.engines import EngineConformance
 from ptycho_host.testing.files import ReaderConformance, WriterConformance
 from ptycho_host.testing.generators import GeneratorConformance
 from ptycho_host.testing.losses import LossConformance
+from ptycho_host.testing.networks import NetworkConformance
 from ptycho_host.testing.observers import ObserverConformance
 from ptycho_host.testing.refiners import RefinerConformance
 from ptycho_host.testing.simulators import SimulatorConformance
@@ -31,6 +32,7 @@ __all__ = [
     "EngineConformance",
     "GeneratorConformance",
     "LossConformance",
+    "NetworkConformance",
     "ObserverConformance",
     "ReaderConformance",
     "RefinerConformance",

@@ -24,6 +24,7 @@ from ptycho_host.runs.bundle import load_bundle
 from ptycho_host.runs.directory import RunDirectory
 from ptycho_host.runs.history import read_history
 from ptycho_host.workflows.assembly import Assembly, assemble
+from ptycho_host.workflows.networks import run_directory
 from ptycho_host.workflows.refine import configure_refiner
 from ptycho_host.workflows.scans import load_scan
 
@@ -46,8 +47,12 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path, *, host: Host | None = None, settings: Iterable[str] = ()) -> Run:
-        """The run at `path`, with `KEY=VALUE` settings instead of its own; raises InputError when there is none."""
-        return cls(RunDirectory.open(Path(path)), host or Host.discover(), settings=settings)
+        """The run at `path`, or the trained network of that name, with `KEY=VALUE` settings instead of its own.
+
+        Raises InputError when there is neither.
+        """
+        host = host or Host.discover()
+        return cls(RunDirectory.open(run_directory(path, host)), host, settings=settings)
 
     @property
     def path(self) -> Path:

@@ -1,7 +1,8 @@
-"""The trained network that comes with the repository, on samples and a probe that it never saw."""
+"""`any_object` on samples and a probe that it never saw."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,34 @@ import pytest
 from ptycho_host import Host, Run, load_scan, simulate
 from ptycho_host.data.scan import Scan
 from ptycho_host.report.progress import SilentProgress
+from ptycho_host.testing.running import Outcome
 from ptycho_host.workflows.evaluation import evaluate
 from ptycho_host.workflows.refine import configure_refiner, refined
 
 pytest.importorskip("torch")
 
-NETWORK = Path(__file__).parent.parent / "networks" / "any_object"
 ON_ONE_THREAD = ["engine.device=cpu", "engine.threads=1"]
 
 
 def judged(scan: Scan, iterations: int, host: Host) -> dict[str, Any]:
-    run = Run.open(NETWORK, host=host, settings=[*ON_ONE_THREAD, f"generator.iterations={iterations}"])
+    run = Run.open("any_object", host=host, settings=[*ON_ONE_THREAD, f"generator.iterations={iterations}"])
     return evaluate(run.assemble(scan), scan).metrics.as_json()
+
+
+def test_its_name_is_enough_and_the_product_lies_where_the_user_is(
+    ptycho: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = ptycho("reconstruct", "any_object", "siemens_star", "--set", "generator.iterations=1")
+    assert outcome.code == 0, outcome.err
+    assert [path.name for path in tmp_path.iterdir()] == ["siemens_star-any_object.h5"]
+
+
+def test_a_name_that_is_nearly_right_is_offered(ptycho: Callable[..., Outcome]) -> None:
+    outcome = ptycho("reconstruct", "any_objekt", "siemens_star")
+    assert outcome.code == 2
+    assert "any_objekt is not a run directory" in outcome.err
+    assert "Did you mean 'any_object'?" in outcome.err
 
 
 @pytest.mark.slow
