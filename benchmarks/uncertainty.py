@@ -84,7 +84,6 @@ def train_member(job: tuple[str, str, float, int, float, str, str]) -> Row:
 def judge(team: Team) -> Row:
     """The uncertainties of these runs on all scans of the part, beside the true errors."""
     from ptycho_host import Host, Run, simulate
-    from ptycho_host.metrics.uncertainty import COMMON
 
     host = Host.discover()
     runs = [Run.open(path, host=host, settings=[f"engine.device={team.device}"]) for path in team.runs]
@@ -99,13 +98,13 @@ def judge(team: Team) -> Row:
         made = {run.config.seed: run.assemble(scan, refiner=False).reconstruction for run in runs}
         for seeds in [*([seed] for seed in made), *([list(made)] if len(made) > 1 else [])]:
             members = [made[seed] for seed in seeds]
-            for quantity, found in held_against_truth(members, scan, team.factors or COMMON).items():
+            for quantity, found in held_against_truth(members, scan, team.factors).items():
                 about = {"trained": team.sample, "sample": sample, "photons": photons, "step": step}
                 rows.append({**about, "part": team.part, "seeds": seeds, "quantity": quantity, **found})
     return {"label": f"{team.part} of {team.sample}", "rows": rows}
 
 
-def held_against_truth(members: list[Any], scan: Any, factors: Factors) -> dict[str, Row]:
+def held_against_truth(members: list[Any], scan: Any, factors: Factors | None) -> dict[str, Row]:
     """Errors, uncertainties and their reliability for amplitude and phase of one reconstruction, or of their mean."""
     from dataclasses import replace
 
@@ -117,7 +116,7 @@ def held_against_truth(members: list[Any], scan: Any, factors: Factors) -> dict[
     from ptycho_host.metrics.uncertainty import stitched_uncertainty
     from ptycho_host.workflows.ensemble import ensemble_mean
 
-    def made(common: Factors) -> Any:
+    def made(common: Factors | None) -> Any:
         said = [replace(member, uncertainty=stitched_uncertainty(member, scan, common)) for member in members]
         return said[0] if len(said) == 1 else ensemble_mean(said, scan)
 

@@ -12,9 +12,9 @@ from ptycho_host.plugins import Host
 
 def run_directory(source: str | Path, host: Host) -> Path:
     """The run directory at a path, or that of the trained network of this name; raises InputError without either."""
-    path, networks = Path(source), {entry.component.name for entry in host.registrations("network")}
-    if path.exists():
+    if (path := Path(source)).exists():
         return path
+    networks = {entry.component.name for entry in host.registrations("network")}
     if str(source) in networks:
         find: NetworkFunction = configure(host, "network", str(source)).build()
         return find()
