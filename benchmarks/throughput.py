@@ -15,14 +15,14 @@ from typing import Any
 from measuring import side_by_side, trained, write_results
 
 
-def one(job: tuple[str, int, float]) -> dict[str, Any]:
-    name, group_size, seconds = job
+def one(job: tuple[str, int, float, str]) -> dict[str, Any]:
+    name, group_size, seconds, device = job
     result = trained(
         {
             "simulator": {"name": "lines", "size": 256},
             "generator": name,
             "clip": "agc",
-            "engine": {"threads": 1},
+            "engine": {"threads": 1, "device": device},
             "train": {"epochs": 10_000, "time_limit": seconds, "group_size": group_size},
         }
     )
@@ -44,13 +44,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--generators", nargs="+", help="all that are registered unless given")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--name", default="throughput", help="of the results")
     arguments = parser.parse_args()
     every = sorted({entry.component.name for entry in Host.discover().registrations("generator")})
     names = arguments.generators or every
-    jobs = [(name, size, arguments.seconds) for name in names for size in (1, 4)]
+    jobs = [(name, size, arguments.seconds, arguments.device) for name in names for size in (1, 4)]
     # One at a time: two processes would share caches and memory bandwidth.
     rows = side_by_side(one, jobs, workers=1)
-    print(write_results("throughput", {"rows": rows}))
+    print(write_results(arguments.name, {"device": arguments.device, "rows": rows}))
 
 
 if __name__ == "__main__":

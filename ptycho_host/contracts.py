@@ -209,12 +209,36 @@ class Canvas:
     positions: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PatchBatch:
     """Consecutive patches: `patches` (B, N, N) complex64 and their `positions` (B, 2) float64 (y, x)."""
 
     patches: NDArray[np.complex64]
     positions: NDArray[np.float64]
+
+
+class DeviceBatch(PatchBatch):
+    """Patches that stay where the engine made them until somebody asks for the array.
+
+    tensor: (B, N, N) complex64 of the engine's library on the engine's device. Who understands it can go on there and
+    spare the copy that `patches` takes. fetch: copies such a tensor into memory.
+    """
+
+    tensor: Tensor
+    fetch: Callable[[Tensor], NDArray[np.complex64]]
+
+    def __init__(
+        self, tensor: Tensor, positions: NDArray[np.float64], fetch: Callable[[Tensor], NDArray[np.complex64]]
+    ) -> None:
+        """Both as in `PatchBatch`."""
+        for name, value in (("tensor", tensor), ("positions", positions), ("fetch", fetch)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def patches(self) -> NDArray[np.complex64]:
+        """(B, N, N) complex64, copied whenever it is asked for."""
+        patches: NDArray[np.complex64] = self.fetch(self.tensor)
+        return patches
 
 
 @dataclass(frozen=True, slots=True)

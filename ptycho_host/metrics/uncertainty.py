@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from ptycho_host.contracts import Reconstruction, Uncertainty
 from ptycho_host.data.scan import Scan
-from ptycho_host.metrics.region import Mask
+from ptycho_host.metrics.pooling import Pool
 from ptycho_host.physics.illumination import probe_diameter
 
 Map = NDArray[np.floating[Any]]
@@ -27,8 +26,6 @@ For generators that state none of their own: the fit of `benchmarks/uncertainty.
 """
 POOL = 1 / 8
 """Width of the Gaussian, in probe diameters, over which variances are averaged: few patches tell them only roughly."""
-LEAST_NEAR = 0.05
-"""With a smaller part of known variances around it, nothing is known of a pixel."""
 COUNTED = 0.5
 """Where the patches' spread is a smaller part of photon noise than this, the patterns are not in photon counts."""
 DARK = 1e-3
@@ -51,14 +48,15 @@ def stitched_uncertainty(
     if spread is None:
         return None
     known = np.isfinite(spread.along) & np.isfinite(spread.across)
-    pool = _Pool(known, POOL * probe_diameter(scan.probe))
-    noise = pool(spread.patches * photon_noise(stitched.coverage, scan))
-    variances = [pool(values**2) for values in (spread.along, spread.across)]
+    pool = Pool(known, POOL * probe_diameter(scan.probe))
+    noise = pool.coarse(spread.patches * photon_noise(stitched.coverage, scan))
+    variances = [pool.coarse(values**2) for values in (spread.along, spread.across)]
     told = np.isfinite(noise)
     if told.any() and np.median(variances[0][told]) < COUNTED**2 * np.median(noise[told]):
         noise = np.zeros_like(noise)
+    patches = np.maximum(spread.patches, 1)
     along, across = (
-        variance / np.maximum(spread.patches, 1) + factor**2 * np.maximum(variance - noise, 0)
+        pool.fine(variance) / patches + pool.fine(factor**2 * np.maximum(variance - noise, 0))
         for variance, factor in zip(variances, common or COMMON, strict=True)
     )
     return _of_variances(along, across, stitched.amplitude)
@@ -84,7 +82,7 @@ def ensemble_uncertainty(members: Sequence[Reconstruction], coverage: Map, scan:
     if len(own) == len(members):
         along = np.mean([values.amplitude**2 for values in own], axis=0)
         across = np.mean([values.phase**2 for values in own], axis=0) * modulus**2
-    pool = _Pool(modulus > 0, POOL * probe_diameter(scan.probe))
+    pool = Pool(modulus > 0, POOL * probe_diameter(scan.probe))
     between = [pool(np.sum(part**2, axis=0) / (len(members) - 1)) for part in (turned.real, turned.imag)]
     return _of_variances(along + between[0], across + between[1], modulus)
 
@@ -97,26 +95,10 @@ def photon_noise(coverage: Map, scan: Scan) -> Map:
     to lie as the coverage does, which is exact for weights |P|^2.
     """
     photons = scan.count * float(np.sum(np.abs(scan.probe.astype(np.complex128)) ** 2))
-    light = coverage.astype(np.float64)
-    if not light.any():
-        return np.full(light.shape, np.nan)
-    light = np.maximum(light, DARK * light.max()) * (photons / light.sum())
-    return np.asarray(1 / (8 * light))
-
-
-class _Pool:
-    """The mean of variances (H, W) over known pixels nearby, weighted with a Gaussian; NaN where nearly none is."""
-
-    def __init__(self, known: Mask, width: float) -> None:
-        self._known, self._width = known, width
-        self._near = self._blurred(known)
-
-    def __call__(self, variance: Map) -> NDArray[np.float32]:
-        total = self._blurred(np.where(self._known, variance, 0))
-        return np.divide(total, self._near, out=np.full_like(total, np.nan), where=self._near > LEAST_NEAR)
-
-    def _blurred(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        return np.asarray(gaussian_filter(values.astype(np.float32), self._width, mode="constant"))
+    if not coverage.any():
+        return np.full(coverage.shape, np.nan)
+    light = np.maximum(coverage, DARK * coverage.max())
+    return np.asarray(float(coverage.sum(dtype=np.float64)) / (8 * photons) / light)
 
 
 def _of_variances(along: Map, across: Map, modulus: Map) -> Uncertainty:

@@ -11,6 +11,7 @@ import numpy as np
 from ptycho_host.contracts import (
     Bundle,
     Canvas,
+    DeviceBatch,
     PatchBatch,
     PatchStitcher,
     Progress,
@@ -32,6 +33,8 @@ FIRST_LOOK = 0.5
 """Distance, in probe diameters, of the patterns that a network is shown when a refiner follows."""
 PATCH_MEMORY = 2**28
 """Bytes of predicted patches that are kept for a stitcher's second pass; beyond it they are predicted again."""
+PATCH_MEMORY_ON_DEVICE = 2**31
+"""The same for patches that stay where the engine made them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,7 @@ class _PatchSupply:
         self._bundle = bundle
         self._scan = scan
         self._progress = progress
-        self._fits = self._count * scan.pixels**2 * np.dtype(np.complex64).itemsize <= PATCH_MEMORY
+        self._memory = self._count * scan.pixels**2 * np.dtype(np.complex64).itemsize
         self._kept: list[PatchBatch] = []
 
     def __iter__(self) -> Iterator[PatchBatch]:
@@ -172,9 +175,9 @@ class _PatchSupply:
             self.seconds += perf_counter() - started
             if batch is None:
                 break
-            if self._fits:
+            if self._memory <= (PATCH_MEMORY_ON_DEVICE if isinstance(batch, DeviceBatch) else PATCH_MEMORY):
                 self._kept.append(batch)
-            self._progress.advance(len(batch.patches))
+            self._progress.advance(len(batch.positions))
             yield batch
         self._progress.finish()
 

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from ptycho_host.contracts import DeviceBatch, PatchBatch
 from ptycho_host.physics.patches import place_patches
+from ptycho_stitchers import tensor_ring
 from ptycho_stitchers.neighbours import neighbouring_pairs
+from ptycho_stitchers.overlap_plan import OverlapPlan
 from ptycho_stitchers.overlaps import OverlapAccumulator
 from ptycho_stitchers.window import Window
 
 RNG = np.random.default_rng(0)
 
 
+def left_by_torch(patches, positions):
+    return DeviceBatch(torch.from_numpy(patches), positions, lambda tensor: tensor.numpy())
+
+
+@pytest.mark.parametrize("batch_of", [PatchBatch, left_by_torch])
 @pytest.mark.parametrize("whole", [True, False])
-def test_overlaps_equal_the_inner_products_on_the_canvas(whole):
+def test_overlaps_equal_the_inner_products_on_the_canvas(whole, batch_of, monkeypatch):
+    monkeypatch.setattr(tensor_ring, "BLOCK", 16)
+    monkeypatch.setattr(tensor_ring, "AT_ONCE", 1000)
     pixels, count = 12, 90
     positions = np.sort(RNG.uniform(10, 40, (count, 2)), axis=0)
     positions = np.round(positions) if whole else positions
@@ -24,18 +35,21 @@ def test_overlaps_equal_the_inner_products_on_the_canvas(whole):
     weight[2:9, 3:11] = RNG.uniform(0.1, 1, (7, 8))
     patches = (RNG.standard_normal((count, pixels, pixels, 2)) @ [1, 1j]).astype(np.complex64)
     pairs = neighbouring_pairs(positions, 10, 8)
-    accumulator = OverlapAccumulator(Window.around(weight), positions, pairs)
+    plan = OverlapPlan.of(Window.around(weight), positions, pairs)
+    accumulator = OverlapAccumulator(plan)
     for first in range(0, count, 40):
-        accumulator.add(patches[first : first + 40])
+        part = slice(first, first + 40)
+        accumulator.add(batch_of(patches[part], positions[part]))
+    found = accumulator.found(slice(0, count))
 
     canvases = np.zeros((count, 50, 50), complex)
     for canvas, patch, position in zip(canvases, patches, positions, strict=True):
         place_patches(canvas, (patch * weight / weight.max())[None].astype(complex), position[None])
-    earlier, later = accumulator.pairs.T
+    earlier, later = plan.pairs.T
     expected = np.einsum("pij,pij->p", canvases[earlier].conj(), canvases[later])
-    np.testing.assert_allclose(accumulator.values, expected, atol=1e-4)
-    np.testing.assert_allclose(accumulator.norms, np.sum(np.abs(canvases) ** 2, axis=(1, 2)), rtol=1e-5)
-    np.testing.assert_allclose(accumulator.sums, canvases.sum(axis=(1, 2)), atol=1e-4)
+    np.testing.assert_allclose(found.values, expected, atol=1e-4)
+    np.testing.assert_allclose(found.norms, np.sum(np.abs(canvases) ** 2, axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(found.sums, canvases.sum(axis=(1, 2)), atol=1e-4)
     assert len(earlier) > 2 * count
 
 
@@ -81,6 +95,6 @@ def test_the_window_is_the_square_around_what_matters():
     assert (window.first, window.side) == ((12, 3), 8)
     assert window.weight.max() == 1
     patch = np.arange(400, dtype=np.complex64).reshape(1, 20, 20)
-    np.testing.assert_array_equal(window.weighted(patch)[0, 3:7], patch[0, 15:19, 3:11])
+    np.testing.assert_array_equal(window.cut(patch)[0, 3:7], patch[0, 15:19, 3:11])
     # The window's first pixel lies at 30 - 20 / 2 + 12, which is 36 - 8 / 2.
     np.testing.assert_array_equal(window.positions(np.array([[30.0, 30.0]])), [[36.0, 27.0]])

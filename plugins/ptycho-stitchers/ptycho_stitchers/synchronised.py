@@ -10,8 +10,10 @@ from pydantic import Field
 from scipy import sparse
 
 from ptycho_host.contracts import Canvas, PatchBatch, Reconstruction
-from ptycho_host.processes import Processes, Total
+from ptycho_host.processes import Total
+from ptycho_stitchers.devices import turned
 from ptycho_stitchers.neighbours import neighbouring_pairs
+from ptycho_stitchers.overlap_plan import OverlapPlan, Overlaps
 from ptycho_stitchers.overlaps import OverlapAccumulator
 from ptycho_stitchers.phases import synchronised_phases
 from ptycho_stitchers.weighted_canvas import WeightedCanvas
@@ -37,12 +39,14 @@ class SynchronisedStitcher:
         window = Window.around(probe_intensity(probe))
         # Farther apart than its diagonal, two windows have nothing in common.
         pairs = neighbouring_pairs(canvas.positions, np.sqrt(2) * window.side, self._neighbours)
-        self._overlaps = OverlapAccumulator(window, canvas.positions, pairs)
+        self._plan = OverlapPlan.of(window, canvas.positions, pairs)
+        self._overlaps = OverlapAccumulator(self._plan)
         self._positions = canvas.positions
         self._canvas = WeightedCanvas(canvas.shape, window)
         self._factors: NDArray[np.complex64] | None = None
         self._notes: tuple[str, ...] = ()
-        self._stretch, self._total = slice(0, len(canvas.positions)), Processes().total
+        self._stretch = slice(0, len(canvas.positions))
+        self._total: Total | None = None
         self._first = self._arrived = 0
 
     def share(self, stretch: slice, total: Total) -> slice:
@@ -55,33 +59,31 @@ class SynchronisedStitcher:
 
     def add(self, batch: PatchBatch) -> None:
         """Take the next patches; raises ValueError when they do not come in the order of the canvas's positions."""
-        expected = slice(self._arrived, self._arrived + len(batch.patches))
+        expected = slice(self._arrived, self._arrived + len(batch.positions))
         if not np.array_equal(batch.positions, self._positions[expected]):
             raise ValueError("patches must come in the order of canvas.positions, in both passes")
         self._arrived = expected.stop
         if self._factors is None:
-            self._overlaps.add(batch.patches)
+            self._overlaps.add(batch)
         else:
             own = slice(max(self._stretch.start - expected.start, 0), None)
-            in_phase = batch.patches[own] * self._factors[expected, None, None][own]
-            self._canvas.add(PatchBatch(in_phase, batch.positions[own]))
+            self._canvas.add(turned(batch, self._factors[expected], own))
 
     def another_pass(self) -> bool:
         """Once: after the first pass all phases are known."""
         if self._factors is not None:
             return False
-        self._overlaps.gather(self._stretch, self._total)
-        factors, parts = synchronised_phases(_related(self._overlaps))
-        lit = self._overlaps.norms > 0
-        self._factors = _mean_phase_zero(factors, parts, self._overlaps.sums).astype(np.complex64)
+        found = self._overlaps.found(self._stretch, self._total)
+        factors, parts = synchronised_phases(_related(self._plan.pairs, found))
+        lit = found.norms > 0
+        self._factors = _mean_phase_zero(factors, parts, found.sums).astype(np.complex64)
         self._notes = _notes(parts, lit)
         self._arrived = self._first
         return True
 
     def finish(self) -> Reconstruction:
         """The weighted mean of the patches in phase."""
-        self._canvas.gather(self._total)
-        return self._canvas.reconstruction(self._notes)
+        return self._canvas.reconstruction(self._notes, self._total)
 
 
 def build(
@@ -94,9 +96,9 @@ def build(
     return SynchronisedStitcher(neighbours)
 
 
-def _related(overlaps: OverlapAccumulator) -> sparse.csr_array:
+def _related(pairs: NDArray[np.int64], overlaps: Overlaps) -> sparse.csr_array:
     """The Hermitian matrix (M, M) of the overlaps that say something."""
-    (earlier, later), norms = overlaps.pairs.T, overlaps.norms
+    (earlier, later), norms = pairs.T, overlaps.norms
     related = np.abs(overlaps.values) > UNRELATED * np.sqrt(norms[earlier] * norms[later])
     entries = (overlaps.values[related], (earlier[related], later[related]))
     upper = sparse.csr_array(entries, shape=(len(norms), len(norms)))

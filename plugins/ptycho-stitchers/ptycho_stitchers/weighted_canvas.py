@@ -2,57 +2,75 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Protocol
 
-from ptycho_host.contracts import PatchBatch, Reconstruction
-from ptycho_host.physics.patches import add_windows, spread_patches
+import numpy as np
+
+from ptycho_host.contracts import PatchBatch, PatchSpread, Reconstruction
 from ptycho_host.processes import Total
-from ptycho_stitchers.spread import PRODUCTS, patch_spread, products_of
+from ptycho_stitchers.canvas_sums import CanvasSums
+from ptycho_stitchers.devices import in_memory, left_to_torch, library_of
+from ptycho_stitchers.spread import TERMS, patch_spread
 from ptycho_stitchers.window import Window
 
-BLOCK = 32
-"""Patches placed at a time: few enough to stay in the processor's cache."""
 LEAST_COVERAGE = 5e-3
 """Where the summed weight is a smaller part of its maximum the object is left zero."""
 
 
-class WeightedCanvas:
-    """Sums v = (Re w o, Im w o, w) of all patches o with weights w on the object's pixels, and their products v v^T.
+class _Sums(Protocol):
+    def add(self, batch: Any) -> None: ...
 
-    The quotient of the first is the object, the second tell how far the patches lie apart. All are taken of the same
-    interpolation, so that equal patches give exactly their value.
+    def planes(self) -> Any: ...
+
+
+class WeightedCanvas:
+    """Adds up weighted patches and their products where they are, in memory or on a device.
+
+    The quotient of the sums is the object; the products tell how far the patches lie apart.
     """
 
     def __init__(self, shape: tuple[int, int], window: Window) -> None:
+        self._shape = shape
         self._window = window
-        self._sums = np.zeros((*shape, 3), dtype=np.float32)
-        self._products = np.zeros((*shape, PRODUCTS), dtype=np.float32)
+        self._sums: _Sums | None = None
 
     def add(self, batch: PatchBatch) -> None:
         """Take patches at sub-pixel positions; what falls outside the canvas is lost."""
-        for first in range(0, len(batch.patches), BLOCK):
-            weighted = self._window.weighted(batch.patches[first : first + BLOCK])
-            positions = self._window.positions(batch.positions[first : first + BLOCK])
-            values, corners = spread_patches(weighted, positions)
-            weights, _ = spread_patches(np.broadcast_to(self._window.weight, weighted.shape), positions)
-            terms = np.stack([values.real, values.imag, weights], axis=-1)
-            add_windows(self._sums, terms, corners)
-            add_windows(self._products, products_of(terms), corners)
+        if self._sums is None:
+            self._sums = self._sums_for(batch)
+        self._sums.add(batch)
 
-    def gather(self, total: Total) -> None:
-        """Take in what other processes have added up."""
-        self._sums, self._products = total(self._sums), total(self._products)
+    def reconstruction(self, notes: tuple[str, ...] = (), total: Total | None = None) -> Reconstruction:
+        """The object so far, its coverage, and the spread of the patches; `total` takes in those of other processes."""
+        planes = (self._sums or CanvasSums(self._shape, self._window)).planes()
+        if total is not None:
+            planes = total(in_memory(planes))
+        real, imaginary, *maps = in_memory(_mean_and_spread(planes))
+        obj = np.empty(self._shape, dtype=np.complex64)
+        obj.real, obj.imag = real, imaginary
+        coverage, along, across, patches = maps
+        return Reconstruction(obj, coverage, notes, spread=PatchSpread(along, across, patches))
 
-    def reconstruction(self, notes: tuple[str, ...] = ()) -> Reconstruction:
-        """The object so far, its coverage, and the spread of the patches."""
-        weight = self._sums[..., 2]
-        peak = weight.max(initial=0)
-        # Cubic interpolation undershoots beside the edge of a weight, so a sum may even be negative there.
-        covered = weight > LEAST_COVERAGE * peak
-        obj = np.zeros(weight.shape, dtype=np.complex64)
-        for part, summed in ((obj.real, self._sums[..., 0]), (obj.imag, self._sums[..., 1])):
-            np.divide(summed, weight, out=part, where=covered)
-        coverage: NDArray[np.float32] = np.where(covered, weight, 0) / max(peak, np.finfo(np.float32).tiny)
-        spread = patch_spread(obj, np.where(covered, weight, 0), self._products)
-        return Reconstruction(obj, coverage, notes, spread=spread)
+    def _sums_for(self, batch: PatchBatch) -> _Sums:
+        if left_to_torch(batch):
+            from ptycho_stitchers.tensor_sums import TensorSums
+
+            return TensorSums(self._shape, self._window, batch.tensor.device)
+        return CanvasSums(self._shape, self._window)
+
+
+def _mean_and_spread(planes: Any) -> Any:
+    """Real and imaginary part of the mean, coverage, spread along and across, and patches (6, H, W), of sums (9, H, W).
+
+    Arrays or tensors: where the sums are.
+    """
+    library = library_of(planes)
+    real, imaginary, weight = planes[:TERMS]
+    peak = max(float(weight.max()), float(np.finfo(np.float32).tiny))
+    # Cubic interpolation undershoots beside the edge of a weight, so a sum may even be negative there.
+    covered = weight > LEAST_COVERAGE * peak
+    weight = library.where(covered, weight, 0.0)
+    real, imaginary = (
+        library.where(covered, part / library.where(covered, weight, 1.0), 0.0) for part in (real, imaginary)
+    )
+    return library.stack([real, imaginary, weight / peak, *patch_spread(real, imaginary, weight, planes[TERMS:])])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ptycho_host.contracts import Canvas, PatchBatch, Reconstruction
-from ptycho_host.processes import Processes, Total
+from ptycho_host.processes import Total
 from ptycho_stitchers.weighted_canvas import WeightedCanvas
 from ptycho_stitchers.window import Window
 
@@ -26,7 +26,7 @@ class WeightedMeanStitcher:
     def begin(self, canvas: Canvas, probe: NDArray[np.complex64]) -> None:
         """Empty the canvas."""
         self._canvas = WeightedCanvas(canvas.shape, Window.around(self._weighting(probe)))
-        self._total = Processes().total
+        self._total: Total | None = None
 
     def share(self, stretch: slice, total: Total) -> slice:
         """The patches of `stretch` alone."""
@@ -43,8 +43,7 @@ class WeightedMeanStitcher:
 
     def finish(self) -> Reconstruction:
         """The mean of the patches on each pixel."""
-        self._canvas.gather(self._total)
-        return self._canvas.reconstruction()
+        return self._canvas.reconstruction(total=self._total)
 
 
 def build_overlap(

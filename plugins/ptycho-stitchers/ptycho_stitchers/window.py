@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptycho_host.errors import InputError
+
+Patches = TypeVar("Patches", bound=Any)
 
 NEGLIGIBLE = 1e-3
 """Pixels with a smaller part of the largest weight do not widen the window."""
@@ -43,11 +46,11 @@ class Window:
         side: int = self.weight.shape[-1]
         return side
 
-    def weighted(self, patches: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        """Patches (B, N, N) cut to the window (B, n, n) and multiplied with the weights."""
+    def cut(self, patches: Patches) -> Patches:
+        """Patches (B, N, N), an array or a tensor, cut to the window (B, n, n)."""
         top, left = self.first
-        weighted: NDArray[np.complex64] = patches[:, top : top + self.side, left : left + self.side] * self.weight
-        return weighted
+        cut: Patches = patches[:, top : top + self.side, left : left + self.side]
+        return cut
 
     def positions(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Centres (B, 2) of the windows of patches centred at `positions` (B, 2)."""

@@ -36,8 +36,8 @@ from ptycho_torch.workbench import TorchWorkbench
 
 PIXELS_ON_CPU = 2**16
 """Pixels of all patterns of a prediction step on a CPU, whose caches hold the features of no more."""
-ON_GPU = 256
-"""Patterns a prediction step on a GPU."""
+PIXELS_ON_GPU = 2**22
+"""The same on a GPU: with fewer it waits for the next kernel to be started, with more it is hardly faster."""
 IN_A_REGION = 512
 """Patterns that a generator of whole scans is asked for at a time, besides those around them that it sees too."""
 NETWORKS = {"pattern": PatternNetwork, "scan": RegionNetwork}
@@ -91,8 +91,8 @@ class FabricEngine:
         feed = PatternFeed(scan, bundle.scale.for_probe(scan.probe), fabric.device)
         if scope == "scan":
             return predict_regions(network, feed, groups[:, 0], self.prediction_batch or IN_A_REGION, self.threads)
-        on_cpu = max(1, PIXELS_ON_CPU // scan.pixels**2)
-        batch = self.prediction_batch or (on_cpu if fabric.device.type == "cpu" else ON_GPU)
+        at_once = PIXELS_ON_CPU if fabric.device.type == "cpu" else PIXELS_ON_GPU
+        batch = self.prediction_batch or max(1, at_once // scan.pixels**2)
         return predict_patches(network, feed, groups, batch, self.threads)
 
     def workbench(self) -> TorchWorkbench:
@@ -152,7 +152,7 @@ def build(
         Field(
             ge=1,
             description=f"patterns a prediction step; none: as many as have {PIXELS_ON_CPU} pixels on CPUs, "
-            f"{ON_GPU} on GPUs, of whole regions {IN_A_REGION}",
+            f"{PIXELS_ON_GPU} on GPUs, of whole regions {IN_A_REGION}",
         ),
     ] = None,
     trainable_probe: Annotated[bool, Field(description="learn the probe too, from the scan's as a start")] = False,

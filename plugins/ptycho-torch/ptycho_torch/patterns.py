@@ -42,6 +42,9 @@ class PatternFeed:
     def amplitude(self, groups: NDArray[np.int64]) -> Tensor:
         """Amplitudes (B, C, N, N) float32 of groups of patterns (B, C)."""
         amplitude = torch.from_numpy(self.scale.model_amplitude(self.scan.batch(groups.ravel())))
+        if self.device.type == "cuda":
+            # From pinned memory the copy waits for its turn on the GPU by itself, and the reading goes on.
+            amplitude = amplitude.pin_memory()
         return amplitude.view(*groups.shape, *amplitude.shape[-2:]).to(self.device, non_blocking=True)
 
     def stream(self, batches: Iterable[NDArray[np.int64]]) -> Generator[Tensor]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ptycho_host.contracts import PatchBatch
+from ptycho_host.contracts import DeviceBatch, PatchBatch
 from ptycho_host.physics.illumination import probe_diameter
 from ptycho_torch.isolation import own_threads
 from ptycho_torch.patterns import PatternFeed
@@ -27,7 +27,7 @@ def predict_patches(
             with torch.inference_mode(), own_threads(threads):
                 made = network(amplitude, feed.probe, feed.bad_pixels, feed.scan.positions[seen])
                 patches = made[:, 0].to(torch.complex64)
-            yield PatchBatch(patches.cpu().numpy(), feed.scan.positions[seen[:, 0]])
+            yield _left_there(patches, feed.scan.positions[seen[:, 0]])
 
 
 def predict_regions(
@@ -47,7 +47,19 @@ def predict_regions(
             with torch.inference_mode(), own_threads(threads):
                 made = network(amplitude, feed.probe, feed.bad_pixels, scan.positions[region])
                 patches = made[0, : len(part)].to(torch.complex64)
-            yield PatchBatch(patches.cpu().numpy(), scan.positions[part])
+            yield _left_there(patches, scan.positions[part])
+
+
+def _left_there(patches: torch.Tensor, positions: NDArray[np.float64]) -> PatchBatch:
+    """The patches where they were made: on a GPU a stitcher may go on with them."""
+    if patches.device.type == "cpu":
+        return PatchBatch(patches.numpy(), positions)
+    return DeviceBatch(patches, positions, _in_memory)
+
+
+def _in_memory(patches: torch.Tensor) -> NDArray[np.complex64]:
+    array: NDArray[np.complex64] = patches.cpu().numpy()
+    return array
 
 
 def _with_surroundings(tree: cKDTree, patterns: NDArray[np.int64], distance: float) -> NDArray[np.int64]:
