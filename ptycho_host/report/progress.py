@@ -158,7 +158,9 @@ class _TimeLeftColumn(ProgressColumn):
 
 
 def rate_text(rate: float, unit: str) -> str:
-    """`312 patterns/s`, with a decimal where it matters."""
+    """`312 patterns/s`, with a decimal where it matters; nothing for parts of a whole and for seconds."""
+    if unit in ("%", "s"):
+        return ""
     return f"{rate:,.0f} {unit}/s" if rate >= 10 else f"{rate:.2g} {unit}/s"
 
 

@@ -100,7 +100,7 @@ class TrainingLoop:
         self._watched = self._seen(spread_over(self.problem.training), self.problem.training)
         self._started = time.monotonic()
         self._clock = 0.0
-        self._counted = 0.0
+        self._told = 0.0
         self._interruption = Interruption()
         self._written = -math.inf
         self._unwritten: dict[Path, Snapshot] = {}
@@ -126,12 +126,10 @@ class TrainingLoop:
         the best epoch taken.
         """
         self._started = time.monotonic() - self.state.seconds
-        self._counted = self.state.seconds
-        patterns = len(self.problem.training)
-        if self.epochs is not None:
-            self._meter.start(self.epochs * patterns, "patterns", done=self.state.epoch * patterns)
-        elif self.options.time_limit is not None:
-            self._meter.start(round(self.options.time_limit), "s", done=round(self.state.seconds))
+        self._clock = self.state.seconds
+        total, unit = self._whole()
+        self._told = self._done() * total
+        self._meter.start(round(total), unit, done=round(self._told))
         if self.state.epoch == 0:
             self._keep(self.last)
         try:
@@ -181,8 +179,8 @@ class TrainingLoop:
                 raise TrainingSetback("the gradients stopped being numbers")
             losses.append(loss)
             reports.append(report)
-            self._advance(loss, len(batches))
             self._keep_step()
+            self._advance(loss, (number + 1) / len(batches))
             if self._out_of_time():
                 break
         loss = self.processes.mean(float(np.mean([float(loss) for loss in losses])))
@@ -203,18 +201,29 @@ class TrainingLoop:
             collapsed=self._collapsed(),
         )
 
-    def _advance(self, loss: Tensor, steps: int) -> None:
-        """Tell of one of the epoch's `steps`; without a number of epochs the bar counts seconds."""
-        units = len(self.problem.training) / steps
+    def _advance(self, loss: Tensor, fraction_of_epoch: float) -> None:
+        """Tell of a step, after which the fraction of the epoch is done."""
+        done = self._done(fraction_of_epoch) * self._whole()[0]
+        self._meter.advance(done - self._told, loss, self.state.epoch + 1)
+        self._told = done
+
+    def _whole(self) -> tuple[float, str]:
+        """What the bar counts: patterns or seconds, whichever ends the training, or parts of it where both may."""
         if self.epochs is None:
-            units, self._counted = self._seconds() - self._counted, self._seconds()
-        self._meter.advance(units, loss, self.state.epoch + 1)
+            return self.options.time_limit or 0.0, "s"
+        if self.options.time_limit is None:
+            return float(self.epochs * len(self.problem.training)), "patterns"
+        return 100.0, "%"
+
+    def _done(self, fraction_of_epoch: float = 0.0) -> float:
+        """How much of the training is done, by epochs or by the clock: whichever comes to its end first."""
+        by_epochs = (self.state.epoch + fraction_of_epoch) / self.epochs if self.epochs is not None else 0.0
+        by_clock = self._clock / self.options.time_limit if self.options.time_limit is not None else 0.0
+        return max(by_epochs, by_clock)
 
     def _rate(self, fraction_of_epoch: float) -> float:
-        progress = (self.state.epoch + fraction_of_epoch) / self.epochs if self.epochs is not None else 0.0
-        if self.options.time_limit is not None:
-            progress = max(progress, self._clock / self.options.time_limit)
-        return learning_rate(self.options, progress, self.state.epoch, self.state.plateau) * self.state.rate_factor
+        options, state = self.options, self.state
+        return learning_rate(options, self._done(fraction_of_epoch), state.epoch, state.plateau) * state.rate_factor
 
     def _seen(self, anchors: Indices, among: Indices) -> Indices:
         """Groups (V, C) with the given first members, the others from `among`: what the generator sees of each."""

@@ -58,7 +58,7 @@ class ProgressMeter:
         self._told = time.monotonic()
 
     def start(self, total: int, unit: str, done: int) -> None:
-        """`total` patterns are to be seen, or seconds to be trained, of which `done` have been before."""
+        """`total` units of training are ahead, of which `done` have been before."""
         if self._progress is not None:
             self._progress.start("training", total, unit)
             self._progress.advance(done)

@@ -122,6 +122,7 @@ class Recorder:
     reports: list[EpochReport] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     total: int = 0
+    unit: str = ""
     done: int = 0
 
     @property
@@ -129,8 +130,8 @@ class Recorder:
         return self
 
     def start(self, task: str, total: int, unit: str) -> None:
-        assert (task, unit) == ("training", "patterns")
-        self.total = total
+        assert task == "training"
+        self.total, self.unit = total, unit
 
     def advance(self, units: int, **status: float | int | str) -> None:
         self.done += units

@@ -41,6 +41,7 @@ def test_history_says_what_happened(laboratory: Any) -> None:
         assert report.patterns_per_second > 0
         assert report.collapsed is False
     assert run.done == run.total == 3 * bundle.facts["training_patterns"]
+    assert run.unit == "patterns"
     assert bundle.facts["epochs"] == 3
     assert bundle.facts["final_loss"] == run.reports[-1].training_loss
     assert bundle.facts["parameters"] == sum(array.size for array in bundle.weights.values())
@@ -91,8 +92,23 @@ def test_training_stops_when_time_is_up(laboratory: Any) -> None:
     bundle = laboratory.train(run, epochs=100_000, time_limit=1.0)
     # One step and the checks after the last epoch may come on top; the machine may be busy.
     assert bundle.facts["seconds"] < 5.0
-    # The schedule has come to its end with the time.
+    # The schedule has come to its end with the time, and so has the bar.
     assert run.reports[-1].learning_rate < 0.2 * 3e-3
+    assert (run.total, run.unit) == (100, "%")
+    assert run.done >= 100
+
+
+def test_with_a_limit_that_is_never_reached_the_bar_goes_with_the_epochs(laboratory: Any) -> None:
+    run = laboratory.run()
+    laboratory.train(run, epochs=2, time_limit=3600.0)
+    assert (run.done, run.unit) == (100, "%")
+
+
+def test_with_nothing_but_a_limit_the_bar_counts_seconds(laboratory: Any) -> None:
+    run = laboratory.run()
+    laboratory.train(run, epochs=None, time_limit=2.0)
+    assert (run.total, run.unit) == (2, "s")
+    assert run.done >= 2
 
 
 def test_training_that_stops_improving_ends_with_the_best_weights(laboratory: Any) -> None:

@@ -143,6 +143,7 @@ def test_durations_round_before_they_split(seconds: float, text: str) -> None:
 def test_rates_and_figures_are_short() -> None:
     assert rate_text(1234.5, "patterns") == "1,234 patterns/s"
     assert rate_text(0.0123, "epochs") == "0.012 epochs/s"
+    assert rate_text(1.0, "s") == rate_text(3.0, "%") == ""
     assert (
         status_text({"loss": 1.23456e-7, "best_epoch": 3, "device": "cpu"})
         == "loss 1.235e-07, best epoch 3, device cpu"
