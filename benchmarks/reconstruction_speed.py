@@ -1,8 +1,8 @@
 """Patterns a second of prediction and stitching of one large scan: generators, stitchers, and where patches are added.
 
-Networks are trained for a second or two only, which is nothing to their speed. "on the device": the patches stay where
-they were predicted and the stitcher adds them there; "in memory": the same, each batch copied into memory first. The
-best of some passes, after one that is not counted.
+Networks are trained for a second only, which is nothing to their speed. "on the device": the patches stay where they
+were predicted and the stitcher adds them up there; "in memory": the same, each batch copied into memory first. The best
+of some passes, after one that is not counted.
 
     python benchmarks/reconstruction_speed.py --size 1400 --device cuda
 """
@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1400, help="of the object, pixels a side")
     parser.add_argument("--step", type=float, default=8, help="of the raster, object pixels")
     parser.add_argument("--generators", nargs="+", default=GENERATORS, metavar="NAME[, PRESET]")
+    parser.add_argument("--in-memory", nargs="*", default=GENERATORS[:1], help="generators that are measured so too")
     parser.add_argument("--stitchers", nargs="+", default=["probe_weighted", "synchronised"])
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="32-true")
@@ -92,7 +93,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             run = trained(generator, arguments, Path(folder))
             for stitcher in arguments.stitchers:
-                for in_memory in (False, True):
+                for in_memory in (False, True) if generator in arguments.in_memory else (False,):
                     passes = [once(run, scan, stitcher, in_memory=in_memory) for _ in range(1 + arguments.passes)]
                     best = min(passes[1:], key=lambda made: made.seconds)
                     rows.append(

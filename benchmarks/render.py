@@ -285,6 +285,26 @@ def throughput(results: Results) -> str:
     )
 
 
+def reconstruction_speed(results: Results) -> str:
+    height, width = results["object"]
+    arms = grouped(results["rows"], "generator", "stitcher")
+
+    def rate(members: list[Results], in_memory: bool) -> str:
+        found = [row["patterns_per_second"] for row in members if row["in_memory"] is in_memory]
+        return f"{found[0]:,.0f}" if found else ""
+
+    return (
+        f"All of `ptycho reconstruct` but reading and writing, for {results['patterns']:,} patterns of "
+        f"{results['pixels']} x {results['pixels']} pixels and an object of {height:,} x {width:,} on one GPU, its "
+        "uncertainty included. On the device: the stitcher adds patches up where they were predicted; in memory: each "
+        "batch is copied first.\n\n"
+        + table(
+            ["generator", "stitcher", "on the device, patterns/s", "in memory, patterns/s"],
+            [[*name, rate(members, False), rate(members, True)] for name, members in arms.items()],
+        )
+    )
+
+
 def streaming(results: Results) -> str:
     ratio, reading = results["file_over_memory"], results["reading"]["patterns_per_second"]
     made = f"The table: `{results['rows_command']}`.\n\n" if "rows_command" in results else ""
@@ -910,6 +930,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "recipe_long": ("The same, longer", recipe),
     "depth": ("Depth and memory", depth),
     "throughput": ("Throughput and memory", throughput),
+    "reconstruction_speed": ("Prediction and stitching on a GPU", reconstruction_speed),
     "preset": ("The small preset", preset),
     "spectral": ("Spectral convolution", spectral),
     "backends": ("Both back-ends, one scan", backends),
