@@ -29,8 +29,8 @@ from ptycho_host.physics.illumination import probe_diameter
 from ptycho_host.processes import Processes, processes_of
 from ptycho_host.resolution import common_error_of, scope_of
 
-FIRST_LOOK = 0.5
-"""Distance, in probe diameters, of the patterns that a network is shown when a refiner follows."""
+FIRST_LOOK = {"pattern": 0.75, "scan": 0.5}
+"""Distance, in probe diameters, of the patterns that a generator of each scope is shown when a refiner follows."""
 PATCH_MEMORY = 2**28
 """Bytes of predicted patches that are kept for a stitcher's second pass; beyond it they are predicted again."""
 PATCH_MEMORY_ON_DEVICE = 2**31
@@ -67,7 +67,7 @@ def assemble(
     Processes that share the engine's work (`processes` where given, as `Processes()` for this one alone) predict and
     stitch a stretch of the scan each, and all get the object; where the stitcher cannot be shared, each of them does
     the whole. Only the first one refines. Where the scan is dense and a refiner follows, which looks at all patterns,
-    a generator of single patterns is shown no more of them than cover the object.
+    the generator is shown no more of them than cover the object.
     """
     processes = processes or processes_of(engine)
     with processes.together():
@@ -108,9 +108,10 @@ def refined_from(refine: RefineFunction, scan: Scan, start: Reconstruction, prog
 
 def _first_look(scan: Scan, bundle: Bundle) -> Scan:
     """What a generator is shown before a refiner: its time is better spent on epochs, where patterns abound."""
-    if bundle.shape.channels > 1 or scope_of(bundle.generator) == "scan":
+    if bundle.shape.channels > 1:
         return scan
-    return scan.subset(covering(scan.positions, FIRST_LOOK * probe_diameter(scan.probe)))
+    spacing = FIRST_LOOK[scope_of(bundle.generator)] * probe_diameter(scan.probe)
+    return scan.subset(covering(scan.positions, spacing))
 
 
 def _without_gaps(start: Reconstruction) -> Reconstruction:

@@ -83,8 +83,8 @@ def test_no_refiner_begins_with_an_opaque_frame(scan: Scan) -> None:
 def test_before_a_refiner_a_network_looks_at_as_many_patterns_as_cover_the_object(run: Run, host: Host) -> None:
     dense = simulate("lines", SIMULATOR | {"scan": {"step": 3}}, seed=5, host=host)
     thinned, whole = (run.assemble(dense, refiner=refiner).reconstruction for refiner in ("epie", False))
-    # A probe of 16 px: 22 positions a side, 9 points of the lattice on 63 px.
-    assert thinned.notes[-1] == "the network looked at 81 of 484 patterns, the refiner at all"
+    # A probe of 16 px: 22 positions a side, 7 points of the lattice on 63 px.
+    assert thinned.notes[-1] == "the network looked at 49 of 484 patterns, the refiner at all"
     assert not whole.notes
     # The rim that only left-out patterns light is refined too.
     assert diffraction_agreement(thinned.object, dense).residual < diffraction_agreement(whole.object, dense).residual
@@ -170,7 +170,7 @@ def test_a_run_reconstructs_with_its_refiner_unless_told_otherwise(run: Run, sca
     by_hand = refine(scan, {"name": "rpie", "epochs": 2}, start=plain)
     assert (by_hand.uncertainty, by_hand.spread) == (None, None)
     np.testing.assert_array_equal(by_hand.object, as_trained.object)
-    assert len(run.reconstruct(scan, refiner="lsq_ml").refinement) == 5
+    assert len(run.reconstruct(scan, refiner="lsq_ml").refinement) == 10
 
 
 def test_the_command_chooses_the_refiner_of_a_run(run: Run, scan_file: Path, ptycho: Any, tmp_path: Path) -> None:

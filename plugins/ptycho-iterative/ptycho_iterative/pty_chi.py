@@ -99,7 +99,7 @@ class PtyChi:
 
 def build(
     *,
-    epochs: Epochs = 5,
+    epochs: Epochs = 10,
     batch_size: BatchSize = 16,
     probe: Probe = "fixed",
     seed: Seed = 0,

@@ -25,7 +25,7 @@ from ptycho_iterative.options import (
 class Schedule:
     """The options that all refiners have; raises InputError for those that exclude each other."""
 
-    epochs: Epochs = 5
+    epochs: Epochs = 10
     batch_size: BatchSize = 16
     probe: Probe = "fixed"
     probe_start: ProbeStart = 1
