@@ -22,7 +22,8 @@ def neighbouring_pairs(positions: NDArray[np.float64], reach: float, neighbours:
     # A pair as one number, later * M + earlier, takes a fraction of the memory when duplicates are sought.
     numbers = [_numbers(edges[:, 0], edges[:, 1], count)]
     numbers += [_numbers(np.arange(count), column, count) for column in found.T]
-    distinct = np.unique(np.concatenate(numbers))
+    ordered = np.sort(np.concatenate(numbers))
+    distinct = ordered[np.flatnonzero(np.diff(ordered, prepend=-1))]
     return np.stack([distinct % count, distinct // count], axis=1)
 
 
