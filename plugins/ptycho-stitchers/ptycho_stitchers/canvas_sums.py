@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ptycho_host.contracts import PatchBatch
 from ptycho_host.physics.patches import add_windows, spread_patches
-from ptycho_stitchers.spread import FACTORS, TERMS, products_of
+from ptycho_stitchers.spread import FACTORS, TERMS
 from ptycho_stitchers.window import Window
 
 BLOCK = 32
@@ -22,8 +22,7 @@ class CanvasSums:
 
     def __init__(self, shape: tuple[int, int], window: Window) -> None:
         self._window = window
-        self._sums = np.zeros((*shape, TERMS), dtype=np.float32)
-        self._products = np.zeros((*shape, len(FACTORS)), dtype=np.float32)
+        self._canvas = np.zeros((*shape, TERMS + len(FACTORS)), dtype=np.float32)
 
     def add(self, batch: PatchBatch) -> None:
         """Take patches at sub-pixel positions; what falls outside the canvas is lost."""
@@ -33,10 +32,10 @@ class CanvasSums:
             positions = self._window.positions(batch.positions[first : first + BLOCK])
             values, corners = spread_patches(weighted, positions)
             weights, _ = spread_patches(np.broadcast_to(self._window.weight, weighted.shape), positions)
-            terms = np.stack([values.real, values.imag, weights], axis=-1)
-            add_windows(self._sums, terms, corners)
-            add_windows(self._products, products_of(terms), corners)
+            terms = [values.real, values.imag, weights]
+            products = [terms[one] * terms[other] for one, other in FACTORS]
+            add_windows(self._canvas, np.stack([*terms, *products], axis=-1), corners)
 
     def planes(self) -> NDArray[np.float32]:
         """(3 + 6, H, W): the sums, then the products."""
-        return np.concatenate([np.moveaxis(sums, -1, 0) for sums in (self._sums, self._products)])
+        return np.moveaxis(self._canvas, -1, 0)

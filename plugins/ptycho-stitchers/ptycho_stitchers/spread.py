@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ptycho_stitchers.devices import library_of
 
 Map = TypeVar("Map", bound=Any)
@@ -17,11 +14,6 @@ FACTORS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
 """Different entries of v v^T: a a, a b, b b, a w, b w, w w."""
 LEAST_PATCHES = 1.5
 """With fewer effective patches, (sum w)^2 / sum w^2, on a pixel their spread says nothing."""
-
-
-def products_of(terms: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The different entries (…, 6) of v v^T, as in FACTORS, for v (…, 3)."""
-    return np.stack([terms[..., one] * terms[..., other] for one, other in FACTORS], axis=-1)
 
 
 def patch_spread(real: Map, imaginary: Map, weight: Map, products: Map) -> tuple[Map, Map, Map]:

@@ -43,7 +43,7 @@ class TensorSums:
         """(3 + 6, H, W) float32: the sums, then the products."""
         inner = slice(self._border, -self._border)
         canvas = self._canvas.view(-1, self._width, self._canvas.shape[1])[inner, inner]
-        return canvas.permute(2, 0, 1).contiguous()
+        return canvas.permute(2, 0, 1)
 
     def _pixels(self, corners: NDArray[np.int64], side: int) -> Tensor:
         """Where in the canvas the pixels of windows lie, one after another."""

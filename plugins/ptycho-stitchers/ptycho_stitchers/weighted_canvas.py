@@ -15,6 +15,10 @@ from ptycho_stitchers.window import Window
 
 LEAST_COVERAGE = 5e-3
 """Where the summed weight is a smaller part of its maximum the object is left zero."""
+MAPS = 6
+"""What comes of the sums: the object's two parts, its coverage, and the three maps of the patches' spread."""
+AT_ONCE = 2**18
+"""Pixels that are reckoned with at a time, which bounds the memory of what is in between."""
 
 
 class _Sums(Protocol):
@@ -44,12 +48,17 @@ class WeightedCanvas:
         """The object so far, its coverage, and the spread of the patches; `total` takes in those of other processes."""
         planes = (self._sums or CanvasSums(self._shape, self._window)).planes()
         if total is not None:
-            planes = total(in_memory(planes))
-        real, imaginary, *maps = in_memory(_mean_and_spread(planes))
+            planes = total(np.ascontiguousarray(in_memory(planes)))
+        peak = max(float(planes[TERMS - 1].max()), float(np.finfo(np.float32).tiny))
+        height, width = self._shape
+        maps = np.empty((MAPS, height, width), dtype=np.float32)
+        rows = max(1, AT_ONCE // width)
+        for band in (slice(first, first + rows) for first in range(0, height, rows)):
+            maps[:, band] = in_memory(_mean_and_spread(planes[:, band], peak))
+        real, imaginary, coverage, *spread = maps
         obj = np.empty(self._shape, dtype=np.complex64)
         obj.real, obj.imag = real, imaginary
-        coverage, along, across, patches = maps
-        return Reconstruction(obj, coverage, notes, spread=PatchSpread(along, across, patches))
+        return Reconstruction(obj, coverage, notes, spread=PatchSpread(*spread))
 
     def _sums_for(self, batch: PatchBatch) -> _Sums:
         if left_to_torch(batch):
@@ -59,18 +68,16 @@ class WeightedCanvas:
         return CanvasSums(self._shape, self._window)
 
 
-def _mean_and_spread(planes: Any) -> Any:
-    """Real and imaginary part of the mean, coverage, spread along and across, and patches (6, H, W), of sums (9, H, W).
+def _mean_and_spread(planes: Any, peak: float) -> Any:
+    """Real and imaginary part of the mean, coverage, spread along and across, and patches, of sums (9, H, W).
 
-    Arrays or tensors: where the sums are.
+    Arrays or tensors: where the sums are. peak: the largest sum of weights on the whole canvas.
     """
     library = library_of(planes)
     real, imaginary, weight = planes[:TERMS]
-    peak = max(float(weight.max()), float(np.finfo(np.float32).tiny))
     # Cubic interpolation undershoots beside the edge of a weight, so a sum may even be negative there.
     covered = weight > LEAST_COVERAGE * peak
     weight = library.where(covered, weight, 0.0)
-    real, imaginary = (
-        library.where(covered, part / library.where(covered, weight, 1.0), 0.0) for part in (real, imaginary)
-    )
+    divisor = library.where(covered, weight, 1.0)
+    real, imaginary = (library.where(covered, part / divisor, 0.0) for part in (real, imaginary))
     return library.stack([real, imaginary, weight / peak, *patch_spread(real, imaginary, weight, planes[TERMS:])])
