@@ -46,11 +46,14 @@ def trained(generator: str, arguments: argparse.Namespace, folder: Path) -> Run:
     config = {
         "simulator": {"name": "lines", "size": 256},
         "generator": {"name": name} | ({"preset": preset[0]} if preset else {}),
-        "engine": {"device": arguments.device, "precision": arguments.precision, "prediction_batch": arguments.batch},
+        "engine": {
+            "device": arguments.device,
+            "precision": arguments.precision,
+            "prediction_batch": arguments.batch,
+            "threads": arguments.threads,
+        },
         "train": {"time_limit": 1},
     }
-    if arguments.threads:
-        config["engine"]["threads"] = arguments.threads
     return train(config, out=folder / "run")
 
 
