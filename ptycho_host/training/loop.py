@@ -141,7 +141,8 @@ class TrainingLoop:
         if self._out_of_patience():
             self.processes.barrier()
             self._restore(self.best)
-        self._meter.finish()
+        # The clock may have run out between two steps.
+        self._meter.finish(self._done() * total - self._told)
 
     def bundle(self) -> Bundle:
         """The generator as it is now."""
@@ -219,7 +220,7 @@ class TrainingLoop:
         """How much of the training is done, by epochs or by the clock: whichever comes to its end first."""
         by_epochs = (self.state.epoch + fraction_of_epoch) / self.epochs if self.epochs is not None else 0.0
         by_clock = self._clock / self.options.time_limit if self.options.time_limit is not None else 0.0
-        return max(by_epochs, by_clock)
+        return min(max(by_epochs, by_clock), 1.0)
 
     def _rate(self, fraction_of_epoch: float) -> float:
         options, state = self.options, self.state

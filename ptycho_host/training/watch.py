@@ -74,8 +74,9 @@ class ProgressMeter:
         if self._progress is not None:
             self._progress.note(message)
 
-    def finish(self) -> None:
-        """Training is over."""
+    def finish(self, units: float) -> None:
+        """Training is over, with the last `units`."""
+        self._owed += units
         if self._progress is not None:
             self._flush()
             self._progress.finish()

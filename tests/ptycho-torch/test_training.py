@@ -94,8 +94,7 @@ def test_training_stops_when_time_is_up(laboratory: Any) -> None:
     assert bundle.facts["seconds"] < 5.0
     # The schedule has come to its end with the time, and so has the bar.
     assert run.reports[-1].learning_rate < 0.2 * 3e-3
-    assert (run.total, run.unit) == (100, "%")
-    assert run.done >= 100
+    assert (run.done, run.total, run.unit) == (100, 100, "%")
 
 
 def test_with_a_limit_that_is_never_reached_the_bar_goes_with_the_epochs(laboratory: Any) -> None:
