@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -128,7 +129,7 @@ def test_tiles_of_true_patches_are_the_object(gridsize: int, host: Host) -> None
     run = SimpleNamespace(
         engine=Knowing,
         host=host,
-        config=SimpleNamespace(stitch=ComponentChoice(name="overlap")),
+        config=SimpleNamespace(stitch=ComponentChoice(name="overlap"), refiner=None),
         bundle=SimpleNamespace(scale=SimpleNamespace(physical_object=lambda obj: obj), probe_for=lambda probe: probe),
     )
     objects = stitch(cast("Run", run), scan, settings).objects
@@ -159,12 +160,16 @@ def test_two_networks_on_groups_from_data_to_figures(host: Host, tmp_path: Path)
         gridsize=2,
         phase=True,
         arms=("fno", "stable_hybrid"),
-        run_settings=("generator.width=4", "generator.modes=4", "engine.threads=1", "engine.device=cpu"),
+        run_settings=(
+            *("generator.width=4", "generator.modes=4", "engine.threads=1", "engine.device=cpu"),
+            *("refiner.name=lsq_ml", "refiner.epochs=3"),
+        ),
     )
     result = grid_lines(settings, tmp_path / "study", host=host)
-    assert [(row["arm"], row["stitcher"]) for row in result.rows] == [
-        (arm, stitcher) for arm in ("fno", "stable_hybrid") for stitcher in ("grid", "synchronised")
-    ]
+    made_by = ("grid", "synchronised", "synchronised+lsq_ml")
+    assert [(row["arm"], row["stitcher"]) for row in result.rows] == list(product(("fno", "stable_hybrid"), made_by))
+    for _, stitched, refined in zip(*[iter(result.rows)] * 3, strict=True):
+        assert refined["amplitude_mae"] < stitched["amplitude_mae"]
     assert all(0 < row["amplitude_ssim"] < 1 and row["phase_mae"] > 0 for row in result.rows)
     assert all(path.stat().st_size > 0 for path in result.files)
     objects = json.loads((result.folder / "metrics.json").read_text())["objects"]

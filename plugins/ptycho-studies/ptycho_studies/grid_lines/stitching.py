@@ -1,4 +1,4 @@
-"""The object of a test scan, from one prediction of all patches: as a grid of tiles, and by the run's own stitcher."""
+"""The object of a test scan, from one prediction of all patches: as a grid of tiles, and as the run would make it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import numpy as np
 from ptycho_host import Run, Scan
 from ptycho_host.config import ComponentChoice
 from ptycho_host.configured import configure
-from ptycho_host.contracts import Canvas, PatchBatch, PatchStitcher
+from ptycho_host.contracts import Canvas, PatchBatch, PatchStitcher, Reconstruction
 from ptycho_host.data.scan import ComplexArray
 from ptycho_host.metrics.region import Region
+from ptycho_host.report.progress import SilentProgress
+from ptycho_host.workflows.refine import configure_refiner, refined
 from ptycho_studies.grid_lines.scans import first_of_groups
 from ptycho_studies.grid_lines.settings import LinesData
 
@@ -22,23 +24,30 @@ GRID = "grid"
 
 @dataclass(frozen=True, slots=True)
 class Stitched:
-    """Objects (H, W) of one test scan by the name of their stitcher, and the seconds that prediction took."""
+    """Objects (H, W) of one test scan by what made them of the patches, and the seconds that prediction took."""
 
     objects: Mapping[str, ComplexArray]
     seconds: float
 
 
 def stitch(run: Run, scan: Scan, settings: LinesData) -> Stitched:
-    """All patches of `scan` once through the network, then both stitchers; on the physical scale."""
+    """All patches of `scan` once through the network, then both stitchers, and the run's refiner if it has one.
+
+    Objects are on the physical scale. That of the refiner is called `<stitcher>+<refiner>`, after what it started from.
+    """
     scan = replace(scan, probe=run.bundle.probe_for(scan.probe))
     started = perf_counter()
     batches = list(run.engine().predict(run.bundle, scan))
     seconds = perf_counter() - started
     whole = PatchBatch(np.concatenate([batch.patches for batch in batches]), scan.positions)
-    objects = {GRID: _stitched(run, scan, GRID, _first_patches(whole, settings))}
-    if run.config.stitch.name != GRID:
-        objects[run.config.stitch.name] = _stitched(run, scan, run.config.stitch, whole)
-    return Stitched(objects, seconds)
+    tiles, own = _stitched(run, scan, GRID, _first_patches(whole, settings)), run.config.stitch
+    results = {GRID: tiles, own.name: tiles if own.name == GRID else _stitched(run, scan, own, whole)}
+    if (choice := run.config.refiner) is not None:
+        refiner = configure_refiner(run.host, choice)
+        results[f"{own.name}+{choice.name}"] = refined(
+            scan, refiner, results[own.name], SilentProgress()
+        ).reconstruction
+    return Stitched({name: result.object for name, result in results.items()}, seconds)
 
 
 def grid_region(settings: LinesData) -> Region:
@@ -60,11 +69,12 @@ def _first_patches(patches: PatchBatch, settings: LinesData) -> PatchBatch:
     return PatchBatch(patches.patches[chosen], patches.positions[chosen])
 
 
-def _stitched(run: Run, scan: Scan, choice: ComponentChoice | str, patches: PatchBatch) -> ComplexArray:
+def _stitched(run: Run, scan: Scan, choice: ComponentChoice | str, patches: PatchBatch) -> Reconstruction:
     choice = ComponentChoice(name=choice) if isinstance(choice, str) else choice
     stitcher: PatchStitcher = configure(run.host, "stitcher", choice.name, choice.options).build()
     stitcher.begin(Canvas(scan.canvas_shape(), patches.positions), scan.probe)
     stitcher.add(patches)
     while stitcher.another_pass():
         stitcher.add(patches)
-    return run.bundle.scale.physical_object(stitcher.finish().object)
+    result = stitcher.finish()
+    return replace(result, object=run.bundle.scale.physical_object(result.object))
