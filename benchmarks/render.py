@@ -305,6 +305,43 @@ def reconstruction_speed(results: Results) -> str:
     )
 
 
+def synchronisation(results: Results) -> str:
+    def microseconds(members: list[Results], key: str) -> str:
+        found = [1e6 * row[key] / row["patches"] for row in members if key in row]
+        return f"{sum(found) / len(found):,.0f}" if found else ""
+
+    def error(members: list[Results], key: str) -> str:
+        return over(members, key) if key in members[0] else ""
+
+    return (
+        "Phases of patches from their overlaps with twelve neighbours each, on one thread: processor time, and the "
+        "root mean square error of the phases of all patches but those that contradict all others.\n\n"
+        + table(
+            [
+                "patches",
+                "noise of overlaps, rad",
+                "contradict all others",
+                "µs a patch",
+                "error, rad",
+                "one eigenvector, µs a patch",
+                "error, rad",
+            ],
+            [
+                [
+                    f"{patches:,}",
+                    noise,
+                    f"{wrong:.0%}",
+                    microseconds(members, "seconds"),
+                    error(members, "error"),
+                    microseconds(members, "eigenvector_seconds"),
+                    error(members, "eigenvector_error"),
+                ]
+                for (patches, noise, wrong), members in grouped(results["rows"], "patches", "noise", "wrong").items()
+            ],
+        )
+    )
+
+
 def streaming(results: Results) -> str:
     ratio, reading = results["file_over_memory"], results["reading"]["patterns_per_second"]
     made = f"The table: `{results['rows_command']}`.\n\n" if "rows_command" in results else ""
@@ -931,6 +968,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "depth": ("Depth and memory", depth),
     "throughput": ("Throughput and memory", throughput),
     "reconstruction_speed": ("Prediction and stitching on a GPU", reconstruction_speed),
+    "synchronisation": ("Phases of patches", synchronisation),
     "preset": ("The small preset", preset),
     "spectral": ("Spectral convolution", spectral),
     "backends": ("Both back-ends, one scan", backends),

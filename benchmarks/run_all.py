@@ -23,6 +23,7 @@ SCRIPTS = (
     "depth.py",
     "throughput.py",
     "spectral.py",
+    "synchronisation.py",
     "backends.py",
     "xla.py",
     "crash.py",

@@ -92,7 +92,7 @@ def build(
         int, Field(ge=1, le=100, description="How many nearest patches each patch is compared with.")
     ] = 12,
 ) -> SynchronisedStitcher:
-    """Phase-synchronised assembly: one phase a patch from the leading eigenvector of the overlap matrix."""
+    """Phase-synchronised assembly: one phase a patch, all of them those that explain the overlaps best."""
     return SynchronisedStitcher(neighbours)
 
 
