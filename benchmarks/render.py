@@ -521,11 +521,16 @@ def zero_shot(results: Results) -> str:
         seconds = sum(row["seconds"] for row in rows) / len(rows)
         scores = (over(rows, name) for name in ("amplitude_ssim", "phase_ssim", "phase_mae"))
         lines.append([sample, f"{step} px", method, len(rows), *scores, f"{seconds:.1f}"])
+    scans = (
+        f" with patterns of {results['pixels']} x {results['pixels']} pixels and a probe of {results['diameter']:.0f} px"
+        if "pixels" in results
+        else ""
+    )
     return (
         f"`unrolled_scan`, trained once, at steps of {results['step']} px, for {training['seconds']:.0f} s "
         f"({training['patterns_per_second']:,.0f} patterns/s) on simulated lines, random fields and shapes; then it "
-        "reconstructs other samples: `natural` are photographs, one as amplitude and another as phase. Means and "
-        "spreads over samples; seconds are those of reconstruction on one thread.\n\n"
+        f"reconstructs other samples{scans}: `natural` are photographs, one as amplitude and another as phase. Means "
+        "and spreads over samples; seconds are those of reconstruction on one thread.\n\n"
         + table(
             ["sample", "step", "method", "samples", "amplitude SSIM", "phase SSIM", "phase MAE (rad)", "seconds"], lines
         )
@@ -977,6 +982,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "natural_scan": ("The same by a generator of whole scans", natural),
     "zero_shot": ("A class of objects that the network never saw", zero_shot),
     "zero_shot_classes": ("The same network, other classes", zero_shot),
+    "zero_shot_128": ("The same network, larger patterns", zero_shot),
+    "zero_shot_128_wide": ("The same network, a wider probe", zero_shot),
     "pattern_sizes": ("Larger patterns", pattern_sizes),
     "pattern_sizes_256": ("Larger still", pattern_sizes),
     "pattern_sizes_cpu": ("What larger patterns cost on a CPU", pattern_sizes),

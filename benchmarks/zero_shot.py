@@ -25,11 +25,12 @@ SEEDS = 3
 REFINER = "lsq_ml"
 
 
-def sample(kind: str, step: int, seed: int) -> Any:
-    """The scan to reconstruct."""
+def sample(kind: str, step: int, seed: int, pixels: int = 64, diameter: float = 32) -> Any:
+    """The scan to reconstruct; a wider probe is flatter, so that its far field is as wide."""
     from ptycho_host import simulate
 
-    options: dict[str, Any] = {"size": 392, "pixels": 64, "scan": {"step": step}}
+    probe = {"diameter": diameter, "curvature": 0.02 * (32 / diameter) ** 2}
+    options: dict[str, Any] = {"size": 328 + pixels, "pixels": pixels, "scan": {"step": step}, "probe": probe}
     if kind != "natural":
         return simulate(kind, options, seed=seed + 100)
     amplitude, phase = PICTURES[seed]
@@ -87,6 +88,8 @@ def main() -> None:
     parser.add_argument("--step", type=int, default=16, help="of the raster that the network is trained on, px")
     parser.add_argument("--samples", nargs="+", choices=CLASSES, default=["natural"], help="to reconstruct")
     parser.add_argument("--steps", type=int, nargs="+", default=[16], help="of the rasters to reconstruct, px")
+    parser.add_argument("--pixels", type=int, default=64, help="of the patterns to reconstruct")
+    parser.add_argument("--diameter", type=float, default=32, help="of the probe to reconstruct with, px")
     parser.add_argument("--seconds", type=float, default=600, help="training, where there is no run yet")
     parser.add_argument("--device", default="auto", help="of the training")
     parser.add_argument("--size", type=int, default=2048, help="side of the mosaic, object pixels")
@@ -109,6 +112,8 @@ def main() -> None:
     trained = Run.open(arguments.run, host=host)
     content: dict[str, Any] = {
         "step": arguments.step,
+        "pixels": arguments.pixels,
+        "diameter": arguments.diameter,
         "refiner": REFINER,
         "training": trained.metrics["training"],
         "training_command": command_of(trained),
@@ -127,7 +132,8 @@ def main() -> None:
         for epochs in {*arguments.epochs, *arguments.alone}
     }
     for kind, step, seed in product(arguments.samples, arguments.steps, range(SEEDS)):
-        scan, place = sample(kind, step, seed), {"sample": kind, "step": step, "seed": seed}
+        scan = sample(kind, step, seed, arguments.pixels, arguments.diameter)
+        place = {"sample": kind, "step": step, "seed": seed}
         for iterations in arguments.iterations:
             settings = [f"generator.iterations={iterations}", "engine.device=cpu", "engine.threads=1"]
             run = Run.open(arguments.run, host=host, settings=settings)

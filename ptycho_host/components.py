@@ -72,11 +72,11 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 class Generator(Component):
     """A network from diffraction amplitudes to complex object patches.
 
-    `scope` is "pattern" (one group of patterns in, its patches out) or "scan" (a whole region in, its object
-    canvas out). `training` holds options of the section `train` that suit it, such as `{"learning_rate": 5e-4}`: they
-    take the place of the host's defaults, never of what a user asked for. `common_error` is what overlapping patches
-    err together, amplitude and phase, in units of their spread (`ptycho_host.metrics.uncertainty`), as
-    `benchmarks/uncertainty.py` found it; None where nobody has measured it.
+    `scope` is "pattern" (one group of patterns in, its patches out) or "scan" (a whole region in, its object canvas
+    out; patterns may have another size than those of training). `training` holds options of the section `train` that
+    suit it, such as `{"learning_rate": 5e-4}`: they take the place of the host's defaults, never of what a user asked
+    for. `common_error` is what overlapping patches err together, amplitude and phase, in units of their spread
+    (`ptycho_host.metrics.uncertainty`), as `benchmarks/uncertainty.py` found it; None where nobody has measured it.
     """
 
     scope: Literal["pattern", "scan"] = "pattern"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from ptycho_host.components import Component
+from ptycho_host.components import Component, Generator
 from ptycho_host.contracts import WITH_METHODS
 from ptycho_host.errors import BrokenComponentError
 from ptycho_host.options import OptionSchema
@@ -69,3 +69,13 @@ def configure(
     registration = host.find(kind, name, backend)
     schema = OptionSchema(registration.load(), f"{kind} '{name}'", label=registration.label)
     return ConfiguredComponent(registration, schema.validate(options or {}), name)
+
+
+def scope_of(generator: ConfiguredComponent) -> Literal["pattern", "scan"]:
+    """The scope that the generator's descriptor states."""
+    return generator.component.scope if isinstance(generator.component, Generator) else "pattern"
+
+
+def common_error_of(generator: ConfiguredComponent) -> tuple[float, float] | None:
+    """What the generator's descriptor states that its patches err together."""
+    return generator.component.common_error if isinstance(generator.component, Generator) else None

@@ -90,7 +90,7 @@ class RegionInputs(Protocol):
 ObjectNetwork: TypeAlias = Callable[[GeneratorInputs], Tensor] | Callable[[RegionInputs], Tensor]
 """What a generator factory returns: a torch.nn.Module or keras.Model.
 
-Its call gives complex patches (B, C, N, N) or, of scope "scan", complex canvases (G, H, W) of any size.
+Its call gives complex patches (B, C, N, N) or, of scope "scan", complex canvases (G, H, W): of any size, for any N.
 """
 
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from ptycho_host.components import Engine, Generator, Loss
+from ptycho_host.components import Engine, Loss
 from ptycho_host.config import ComponentChoice, RunConfig, TrainOptions
-from ptycho_host.configured import ConfiguredComponent, configure
+from ptycho_host.configured import ConfiguredComponent, configure, scope_of
 from ptycho_host.contracts import WeightedLoss
 from ptycho_host.errors import BackendError, BrokenComponentError, ConfigError, quoted
 from ptycho_host.loss_terms import parse_terms, term_options
@@ -49,16 +49,6 @@ class Components:
     def build_losses(self) -> tuple[WeightedLoss, ...]:
         """The loss functions with their weights."""
         return tuple(WeightedLoss(loss.component.name, weight, loss.build()) for weight, loss in self.losses)
-
-
-def scope_of(generator: ConfiguredComponent) -> Literal["pattern", "scan"]:
-    """The scope that the generator's descriptor states."""
-    return generator.component.scope if isinstance(generator.component, Generator) else "pattern"
-
-
-def common_error_of(generator: ConfiguredComponent) -> tuple[float, float] | None:
-    """What the generator's descriptor states that its patches err together."""
-    return generator.component.common_error if isinstance(generator.component, Generator) else None
 
 
 def resolve_components(host: Host, config: RunConfig) -> Components:

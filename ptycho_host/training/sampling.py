@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycho_host.config import TrainOptions
+from ptycho_host.configured import scope_of
 from ptycho_host.contracts import Bundle, TrainingProblem
 from ptycho_host.data.grouping import Arrangement, Lattice, Nearest, draw_groups, extents
 from ptycho_host.data.scan import Scan
@@ -125,11 +126,11 @@ def steps_of(groups: Indices, batch_size: int, accumulate: int = 1, rank: int = 
 def prediction_groups(bundle: Bundle, scan: Scan) -> Indices:
     """What the generator sees of each pattern of `scan`: groups (M, C), the pattern first, neighbours as in training.
 
-    Raises BundleError when the patterns have another size than those of training, InputError when the scan has fewer
-    of them than a group.
+    Raises BundleError when the patterns have another size than those of training, unless the generator makes objects of
+    whole regions, and InputError when the scan has fewer of them than a group.
     """
     pixels, channels = bundle.shape.pixels, bundle.shape.channels
-    if scan.pixels != pixels:
+    if scan.pixels != pixels and scope_of(bundle.generator) == "pattern":
         raise BundleError(
             f"the bundle was trained on patterns of {pixels} x {pixels} pixels, those of scan '{scan.name}' have "
             f"{scan.pixels} x {scan.pixels}; train on patterns of that size."

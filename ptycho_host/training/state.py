@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ptycho_host.contracts import TrainingProblem
 from ptycho_host.errors import BundleError
+from ptycho_host.physics.illumination import probe_diameter
 from ptycho_host.runs.checkpoint import load_checkpoint, save_checkpoint
 from ptycho_host.training.sampling import grouping_facts
 from ptycho_host.training.schedule import Plateau
@@ -47,6 +48,7 @@ class TrainingState:
             "setbacks": self.setbacks,
             "training_patterns": len(problem.training),
             "held_out_patterns": len(problem.held_out),
+            "probe_diameter": probe_diameter(problem.scan.probe),
             **grouping_facts(problem.options, problem.channels),
             "seconds": self.seconds,
             "patterns_per_second": self.patterns / self.seconds if self.seconds else None,

@@ -8,6 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
+from ptycho_host.configured import common_error_of, scope_of
 from ptycho_host.contracts import (
     Bundle,
     Canvas,
@@ -27,10 +28,11 @@ from ptycho_host.errors import InputError
 from ptycho_host.metrics.uncertainty import stitched_uncertainty
 from ptycho_host.physics.illumination import probe_diameter
 from ptycho_host.processes import Processes, processes_of
-from ptycho_host.resolution import common_error_of, scope_of
 
 FIRST_LOOK = {"pattern": 0.75, "scan": 0.5}
 """Distance, in probe diameters, of the patterns that a generator of each scope is shown when a refiner follows."""
+PROBE_RATIO = 1.5
+"""Between the diameters of probes, from which on a generator of whole scans does worse than a refiner by itself."""
 PATCH_MEMORY = 2**28
 """Bytes of predicted patches that are kept for a stitcher's second pass; beyond it they are predicted again."""
 PATCH_MEMORY_ON_DEVICE = 2**31
@@ -62,7 +64,7 @@ def assemble(
     *,
     processes: Processes | None = None,
 ) -> Assembly:
-    """The object of `scan`; raises InputError when the bundle was trained for patterns of another size.
+    """The object of `scan`; raises InputError when the bundle's generator is one for patterns of another size.
 
     Processes that share the engine's work (`processes` where given, as `Processes()` for this one alone) predict and
     stitch a stretch of the scan each, and all get the object; where the stitcher cannot be shared, each of them does
@@ -71,7 +73,7 @@ def assemble(
     """
     processes = processes or processes_of(engine)
     with processes.together():
-        if scan.pixels != bundle.shape.pixels:
+        if scan.pixels != bundle.shape.pixels and scope_of(bundle.generator) == "pattern":
             raise InputError(
                 f"scan '{scan.name}' has patterns of {scan.pixels} x {scan.pixels} pixels, the run was trained for "
                 f"{bundle.shape.pixels} x {bundle.shape.pixels}; crop or pad the patterns, or train anew."
@@ -89,6 +91,7 @@ def assemble(
         if not stitcher.another_pass():
             break
     result = _physical(stitcher.finish(), bundle, ordered)
+    result = replace(result, notes=(*result.notes, *_strange_probe(bundle, scan)))
     if scan.probe is not given:
         result = replace(result, probe=scan.probe)
     stitch_seconds = perf_counter() - started - patches.seconds
@@ -112,6 +115,19 @@ def _first_look(scan: Scan, bundle: Bundle) -> Scan:
         return scan
     spacing = FIRST_LOOK[scope_of(bundle.generator)] * probe_diameter(scan.probe)
     return scan.subset(covering(scan.positions, spacing))
+
+
+def _strange_probe(bundle: Bundle, scan: Scan) -> Iterator[str]:
+    """What to tell of a probe that is much wider or narrower than that of the training, where it matters."""
+    learnt = bundle.facts.get("probe_diameter")
+    if learnt is None or scope_of(bundle.generator) == "pattern":
+        return
+    diameter = probe_diameter(scan.probe)
+    if not 1 / PROBE_RATIO < diameter / learnt < PROBE_RATIO:
+        yield (
+            f"the probe is {diameter:.0f} px wide and that of the training was {learnt:.0f} px: a refiner by itself "
+            "may do better, or a network of this probe (ptycho train --simulate mixture --probe-from)"
+        )
 
 
 def _without_gaps(start: Reconstruction) -> Reconstruction:

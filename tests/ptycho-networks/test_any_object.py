@@ -55,6 +55,30 @@ def test_photographs_are_reconstructed_better_than_by_as_many_epochs_of_a_refine
     """The network was trained at a step of 16 px, and on no photographs."""
     host = Host.discover()
     scan = simulate("image", {"size": size, "pixels": 64, "scan": {"step": step}}, seed=0, host=host)
+    assert_ahead_of_refiner(scan, host)
+
+
+@pytest.mark.slow
+def test_patterns_may_have_another_size() -> None:
+    """The probe of its training, on a detector of twice as many pixels a side."""
+    host = Host.discover()
+    probe = {"diameter": 32, "curvature": 0.02}
+    options = {"size": 224, "pixels": 128, "scan": {"step": 16}, "probe": probe}
+    assert_ahead_of_refiner(simulate("image", options, seed=0, host=host), host)
+
+
+def test_a_probe_of_quite_another_width_is_told() -> None:
+    host = Host.discover()
+    wide = {"diameter": 64, "curvature": 0.005}
+    scan = simulate("image", {"size": 224, "pixels": 128, "scan": {"step": 32}, "probe": wide}, host=host)
+    run = Run.open("any_object", host=host, settings=[*ON_ONE_THREAD, "generator.iterations=1"])
+    (note,) = run.assemble(scan).reconstruction.notes
+    assert note.startswith(
+        "the probe is 64 px wide and that of the training was 32 px: a refiner by itself may do better"
+    )
+
+
+def assert_ahead_of_refiner(scan: Scan, host: Host) -> None:
     network = judged(scan, 12, host)
     refiner = configure_refiner(host, {"name": "lsq_ml", "epochs": 12, "threads": 1, "device": "cpu"})
     alone = evaluate(refined(scan, refiner, None, SilentProgress()), scan).metrics.as_json()

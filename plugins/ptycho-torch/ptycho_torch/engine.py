@@ -13,11 +13,11 @@ from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.strategies import DDPStrategy
 from pydantic import Field
 
+from ptycho_host.configured import scope_of
 from ptycho_host.contracts import Bundle, PatchBatch, RunContext, TrainingComponents, TrainingProblem
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
 from ptycho_host.processes import Processes
-from ptycho_host.resolution import scope_of
 from ptycho_host.training.loop import TrainingLoop
 from ptycho_host.training.sampling import GroupSampler, prediction_groups
 from ptycho_host.training.state import TrainingState
