@@ -522,7 +522,7 @@ def zero_shot(results: Results) -> str:
         scores = (over(rows, name) for name in ("amplitude_ssim", "phase_ssim", "phase_mae"))
         lines.append([sample, f"{step} px", method, len(rows), *scores, f"{seconds:.1f}"])
     scans = (
-        f" with patterns of {results['pixels']} x {results['pixels']} pixels and a probe of {results['diameter']:.0f} px"
+        f" with patterns of {results['pixels']} x {results['pixels']} pixels, a probe of {results['diameter']:.0f} px"
         if "pixels" in results
         else ""
     )
