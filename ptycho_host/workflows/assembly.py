@@ -28,6 +28,7 @@ from ptycho_host.errors import InputError
 from ptycho_host.metrics.uncertainty import stitched_uncertainty
 from ptycho_host.physics.illumination import probe_diameter
 from ptycho_host.processes import Processes, processes_of
+from ptycho_host.workflows.refinement_start import refined_from
 
 FIRST_LOOK = {"pattern": 0.75, "scan": 0.5}
 """Distance, in probe diameters, of the patterns that a generator of each scope is shown when a refiner follows."""
@@ -104,11 +105,6 @@ def assemble(
     return Assembly(result, patches.seconds, stitch_seconds, perf_counter() - started)
 
 
-def refined_from(refine: RefineFunction, scan: Scan, start: Reconstruction, progress: Progress) -> Reconstruction:
-    """What the refiner makes of the start; the spread of the patches says nothing about it any more."""
-    return replace(refine(scan, _without_gaps(start), progress), spread=None, uncertainty=None)
-
-
 def _first_look(scan: Scan, bundle: Bundle) -> Scan:
     """What a generator is shown before a refiner: its time is better spent on epochs, where patterns abound."""
     if bundle.shape.channels > 1:
@@ -128,20 +124,6 @@ def _strange_probe(bundle: Bundle, scan: Scan) -> Iterator[str]:
             f"the probe is {diameter:.0f} px wide and that of the training was {learnt:.0f} px: a refiner by itself "
             "may do better, or a network of this probe (ptycho train --simulate mixture --probe-from)"
         )
-
-
-def _without_gaps(start: Reconstruction) -> Reconstruction:
-    """The start with its mean where no patch contributed.
-
-    The tails of a measured probe reach these pixels, and zeros would be an opaque frame around the object: patterns at
-    its edge would then be explained worse than by a uniform object, for many epochs.
-    """
-    empty = start.object == 0
-    if not empty.any() or empty.all():
-        return start
-    known = start.object[~empty]
-    mean = np.abs(known).mean() * np.exp(1j * np.angle(known.mean()))
-    return replace(start, object=np.where(empty, mean, start.object).astype(np.complex64))
 
 
 def _physical(stitched: Reconstruction, bundle: Bundle, scan: Scan) -> Reconstruction:

@@ -19,7 +19,8 @@ from ptycho_host.physics.illumination import illumination
 from ptycho_host.physics.intensity import IntensityScale
 from ptycho_host.plugins import Host
 from ptycho_host.report.progress import SilentProgress
-from ptycho_host.workflows.assembly import Assembly, refined_from
+from ptycho_host.workflows.assembly import Assembly
+from ptycho_host.workflows.refinement_start import refined_from
 from ptycho_host.workflows.scans import load_scan
 
 

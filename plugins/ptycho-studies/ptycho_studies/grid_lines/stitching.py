@@ -43,10 +43,8 @@ def stitch(run: Run, scan: Scan, settings: LinesData) -> Stitched:
     tiles, own = _stitched(run, scan, GRID, _first_patches(whole, settings)), run.config.stitch
     results = {GRID: tiles, own.name: tiles if own.name == GRID else _stitched(run, scan, own, whole)}
     if (choice := run.config.refiner) is not None:
-        refiner = configure_refiner(run.host, choice)
-        results[f"{own.name}+{choice.name}"] = refined(
-            scan, refiner, results[own.name], SilentProgress()
-        ).reconstruction
+        polished = refined(scan, configure_refiner(run.host, choice), results[own.name], SilentProgress())
+        results[f"{own.name}+{choice.name}"] = polished.reconstruction
     return Stitched({name: result.object for name, result in results.items()}, seconds)
 
 
