@@ -967,6 +967,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "lift": ("The back-projection lift pays", lift),
     "collapse": ("No collapse", collapse),
     "collapse_seeds": ("No collapse, more seeds", collapse_seeds),
+    "collapse_long": ("No collapse in longer runs", collapse),
     "collapse_unrolled": ("No collapse of unrolled either", collapse),
     "recipe": ("Why the reference system's recipe collapses", recipe),
     "recipe_long": ("The same, longer", recipe),
