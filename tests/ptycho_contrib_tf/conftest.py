@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from ptycho_contrib_tf.engine import KerasEngine, build
 from ptycho_contrib_tf.library import keras, tf
+from ptycho_host.components import Generator
 from ptycho_host.config import TrainOptions
 from ptycho_host.contracts import (
     Bundle,
@@ -102,6 +103,8 @@ class Constant(keras.Model):
 @dataclass(frozen=True)
 class Built:
     """Stands where the host puts a configured component."""
+
+    component: ClassVar[Generator] = Generator("made", "Made by a test.", "nowhere:build", backend="tensorflow")
 
     make: Callable[[], keras.Model]
 
