@@ -123,6 +123,11 @@ def steps_of(groups: Indices, batch_size: int, accumulate: int = 1, rank: int = 
     return used.reshape(steps, summed, world, together, size)[:, :, rank]
 
 
+def fits(bundle: Bundle, scan: Scan) -> bool:
+    """Whether the patterns have the size of those of training, or a generator of whole scans takes them in any size."""
+    return scan.pixels == bundle.shape.pixels or scope_of(bundle.generator) == "scan"
+
+
 def prediction_groups(bundle: Bundle, scan: Scan) -> Indices:
     """What the generator sees of each pattern of `scan`: groups (M, C), the pattern first, neighbours as in training.
 
@@ -130,7 +135,7 @@ def prediction_groups(bundle: Bundle, scan: Scan) -> Indices:
     whole regions, and InputError when the scan has fewer of them than a group.
     """
     pixels, channels = bundle.shape.pixels, bundle.shape.channels
-    if scan.pixels != pixels and scope_of(bundle.generator) == "pattern":
+    if not fits(bundle, scan):
         raise BundleError(
             f"the bundle was trained on patterns of {pixels} x {pixels} pixels, those of scan '{scan.name}' have "
             f"{scan.pixels} x {scan.pixels}; train on patterns of that size."

@@ -28,6 +28,7 @@ from ptycho_host.errors import InputError
 from ptycho_host.metrics.uncertainty import stitched_uncertainty
 from ptycho_host.physics.illumination import probe_diameter
 from ptycho_host.processes import Processes, processes_of
+from ptycho_host.training.sampling import fits
 from ptycho_host.workflows.refinement_start import refined_from
 
 FIRST_LOOK = {"pattern": 0.75, "scan": 0.5}
@@ -74,7 +75,7 @@ def assemble(
     """
     processes = processes or processes_of(engine)
     with processes.together():
-        if scan.pixels != bundle.shape.pixels and scope_of(bundle.generator) == "pattern":
+        if not fits(bundle, scan):
             raise InputError(
                 f"scan '{scan.name}' has patterns of {scan.pixels} x {scan.pixels} pixels, the run was trained for "
                 f"{bundle.shape.pixels} x {bundle.shape.pixels}; crop or pad the patterns, or train anew."
