@@ -19,6 +19,7 @@ from scipy import sparse
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from ptycho_stitchers.neighbours import neighbouring_pairs
+from ptycho_stitchers.overlap_matrix import degree, hermitian, unit
 from ptycho_stitchers.phases import synchronised_phases
 
 STEP, REACH = 8.0, 20.0
@@ -45,8 +46,7 @@ class Graph:
         sound = self.right[k] & self.right[m]
         errors = np.where(sound, errors, rng.uniform(-np.pi, np.pi, len(pairs)))
         values = strength * rng.uniform(0.3, 1, len(pairs)) * np.exp(1j * (self.truth[m] - self.truth[k] + errors))
-        upper = sparse.csr_array((values, (k, m)), shape=(len(positions), len(positions)))
-        self.overlaps = sparse.csr_array(upper + upper.conj().T)
+        self.overlaps = hermitian(sparse.csr_array((values, (k, m)), shape=(len(positions), len(positions))))
 
     def error(self, factors: NDArray[np.complex128]) -> float:
         """Root mean square of the radians that are left of patches which do not contradict all others."""
@@ -56,13 +56,13 @@ class Graph:
 
 def one_eigenvector(overlaps: sparse.csr_array) -> NDArray[np.complex128]:
     """Phases of the leading eigenvector of D^-1/2 V D^-1/2, as accurate as phases of this noise need."""
-    scaling = sparse.diags_array(1 / np.sqrt(np.asarray(abs(overlaps).sum(axis=1)).ravel()))
+    scaling = sparse.diags_array(1 / np.sqrt(degree(overlaps)))
     start = np.random.default_rng(0).standard_normal(overlaps.shape[0]) + 0j
     try:
         vector = eigsh(scaling @ overlaps @ scaling, k=1, which="LA", tol=1e-8, v0=start, maxiter=100_000)[1][:, 0]
     except ArpackNoConvergence as error:
         vector = error.eigenvectors[:, 0] if error.eigenvectors.size else start
-    return vector / np.maximum(np.abs(vector), np.finfo(float).tiny)
+    return unit(vector)
 
 
 def measured(graph: Graph, *, beside: bool) -> dict[str, Any]:

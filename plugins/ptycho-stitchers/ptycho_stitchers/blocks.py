@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from ptycho_stitchers.overlap_matrix import hermitian, unit
+
 BLOCK = 10
 """Patches of a block, on average at least."""
 
@@ -26,14 +28,14 @@ class Blocks:
 
     @staticmethod
     def of(overlaps: sparse.csr_array) -> Blocks:
-        """The blocks of patches with Hermitian `overlaps` (M, M); patches without overlaps are blocks by themselves.
+        """The blocks of patches with `overlaps` (M, M); patches without overlaps are blocks by themselves.
 
+        Overlaps are Hermitian to the last bit: the strongest must not depend on the side that it is seen from.
         A patch goes with the one that it overlaps most with, and chains of such patches are a block; blocks are joined
         alike until they are large enough.
         """
-        count = overlaps.shape[0]
-        blocks = Blocks(np.arange(count), np.ones(count, dtype=np.complex128), count)
-        while count < BLOCK * blocks.count:
+        blocks = _joined(overlaps)
+        while overlaps.shape[0] < BLOCK * blocks.count:
             joined = _joined(blocks.merged(overlaps, blocks.factors))
             if joined.count == blocks.count:
                 break
@@ -44,9 +46,7 @@ class Blocks:
     def merged(self, overlaps: sparse.csr_array, factors: NDArray[np.complex128]) -> sparse.csr_array:
         """Overlaps (B, B) of the blocks, zero diagonal, with the patches turned by `factors` (M,)."""
         members = self.members(factors)
-        upper = sparse.triu(members.conj().T @ overlaps @ members, k=1).tocsr()
-        # Hermitian to the last bit: which overlap is the strongest must not depend on the side it is seen from.
-        return sparse.csr_array(upper + upper.conj().T)
+        return hermitian(members.conj().T @ overlaps @ members)
 
     def members(self, values: NDArray[np.generic]) -> sparse.csr_array:
         """The matrix (M, B) with the value of each patch in the column of its block."""
@@ -61,7 +61,7 @@ def _joined(overlaps: sparse.csr_array) -> Blocks:
     # Of two that are each other's strongest the first is the root of the tree that all others lead to.
     root = (strongest[strongest] == patches) & (patches <= strongest)
     parents = np.where(root, patches, strongest)
-    factors = np.where(root | (values == 0), 1, values / np.where(values == 0, 1, np.abs(values)))
+    factors = np.where(root, 1, unit(values))
     # Every round doubles how far up the tree each patch looks.
     while not np.array_equal(above := parents[parents], parents):
         factors = factors * factors[parents]

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ptycho_stitchers.blocks import Blocks
+from ptycho_stitchers.overlap_matrix import degree, unit
 
 DENSE = 128
 """Up to so many patches the full eigenproblem is solved."""
@@ -24,18 +25,12 @@ def spectral_phases(overlaps: sparse.csr_array, blocks: Blocks) -> NDArray[np.co
     it is taken of blocks of some ten patches, then of the blocks in the same way.
     """
     if len(blocks.labels) <= DENSE:
-        return unit(np.linalg.eigh(_normalised(overlaps).toarray())[1][:, -1])
+        return unit(np.linalg.eigh(_normalised(overlaps, degree(overlaps)).toarray())[1][:, -1])
     if blocks.count == len(blocks.labels):
         return blocks.factors
     factors = _inside(overlaps, blocks)
     between = blocks.merged(overlaps, factors)
     return factors * spectral_phases(between, Blocks.of(between))[blocks.labels]
-
-
-def unit(values: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Values (…) over their moduli; 1 where a modulus is zero."""
-    moduli = np.abs(values)
-    return np.divide(values, moduli, out=np.ones_like(values), where=moduli > 0)
 
 
 def _inside(overlaps: sparse.csr_array, blocks: Blocks) -> NDArray[np.complex128]:
@@ -44,20 +39,15 @@ def _inside(overlaps: sparse.csr_array, blocks: Blocks) -> NDArray[np.complex128
     rows, columns = pairs.coords
     same = blocks.labels[rows] == blocks.labels[columns]
     inner = sparse.csr_array((pairs.data[same], (rows[same], columns[same])), shape=overlaps.shape)
-    vector, step = blocks.factors * np.sqrt(_degree(inner)), _normalised(inner)
+    degrees = degree(inner)
+    vector, step = blocks.factors * np.sqrt(degrees), _normalised(inner, degrees)
     for _ in range(ITERATIONS):
         # With the half that stays, eigenvalues lie between 0 and 1: a large negative one cannot win.
         vector = (vector + step @ vector) / 2
     return unit(vector)
 
 
-def _normalised(overlaps: sparse.csr_array) -> sparse.csr_array:
+def _normalised(overlaps: sparse.csr_array, degrees: NDArray[np.float64]) -> sparse.csr_array:
     """D^-1/2 V D^-1/2, with zero for patches that overlap with none."""
-    degree = _degree(overlaps)
-    scaling = sparse.diags_array(np.divide(1.0, np.sqrt(degree), out=np.zeros_like(degree), where=degree > 0))
+    scaling = sparse.diags_array(np.divide(1.0, np.sqrt(degrees), out=np.zeros_like(degrees), where=degrees > 0))
     return sparse.csr_array(scaling @ overlaps @ scaling)
-
-
-def _degree(overlaps: sparse.csr_array) -> NDArray[np.float64]:
-    """D (M,): sums of the moduli of each patch's overlaps."""
-    return np.asarray(abs(overlaps).sum(axis=1), dtype=np.float64).ravel()

@@ -8,6 +8,7 @@ from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, cg, splu
 
 from ptycho_stitchers.blocks import Blocks
+from ptycho_stitchers.overlap_matrix import degree
 
 SETTLED = 1e-3
 """Radians: when no phase changes by more, they are found."""
@@ -30,10 +31,8 @@ def most_likely_phases(
     never goes downhill (Hunter and Lange, Am. Stat. 58 (2004) 30). Conjugate gradients with one equation a block as
     preconditioner need as many iterations for ten thousand patches as for a million.
     """
-    weights = abs(overlaps)
-    degree = np.asarray(weights.sum(axis=1), dtype=np.float64).ravel()
-    laplacian = sparse.csr_array(sparse.diags_array(degree) - weights)
-    preconditioner = _by_blocks(laplacian, degree, blocks)
+    laplacian = sparse.csr_array(sparse.diags_array(degree(overlaps)) - abs(overlaps))
+    preconditioner = _by_blocks(laplacian, blocks)
     factors = start
     for _ in range(STEPS):
         slope = np.imag(factors.conj() * (overlaps @ factors))
@@ -44,15 +43,16 @@ def most_likely_phases(
     return factors
 
 
-def _by_blocks(laplacian: sparse.csr_array, degree: NDArray[np.float64], blocks: Blocks) -> LinearOperator:
+def _by_blocks(laplacian: sparse.csr_array, blocks: Blocks) -> LinearOperator:
     """The inverse of the diagonal, and beside it that of the equations for blocks which turn as one."""
-    members = blocks.members(np.ones_like(degree))
+    diagonal = laplacian.diagonal()
+    members = blocks.members(np.ones_like(diagonal))
     gathered = members.T.tocsr()
     coarse = gathered @ laplacian @ members
-    held = coarse + sparse.diags_array(np.full(blocks.count, LOOSE * degree.max()))
+    held = coarse + sparse.diags_array(np.full(blocks.count, LOOSE * diagonal.max()))
     solve = splu(sparse.csc_array(held), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve
 
     def inverse(residual: NDArray[np.float64]) -> NDArray[np.float64]:
-        return residual / degree + members @ solve(gathered @ residual)
+        return residual / diagonal + members @ solve(gathered @ residual)
 
     return LinearOperator(laplacian.shape, matvec=inverse, dtype=np.float64)

@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from ptycho_stitchers.blocks import Blocks
 from ptycho_stitchers.eigenvectors import spectral_phases
 from ptycho_stitchers.likelihood import most_likely_phases
+from ptycho_stitchers.overlap_matrix import degree, hermitian
 
 ROUNDS = 3
 """At most so often the phases are sought anew, with less weight on patches that contradict their neighbours."""
@@ -32,7 +33,7 @@ def synchronised_phases(overlaps: sparse.csr_array) -> tuple[NDArray[np.complex1
     order = np.argsort(parts, kind="stable")
     for members in np.split(order, np.flatnonzero(np.diff(parts[order])) + 1):
         if len(members) > 1:
-            factors[members] = _in_phase(sparse.csr_array(overlaps[members][:, members]))
+            factors[members] = _in_phase(hermitian(overlaps[members][:, members]))
     return factors, parts.astype(np.int64)
 
 
@@ -44,7 +45,7 @@ def _in_phase(overlaps: sparse.csr_array) -> NDArray[np.complex128]:
         start = spectral_phases(trusted, blocks)
         agreement = _agreement(overlaps, start)
         trust = sparse.diags_array(agreement)
-        trusted = sparse.csr_array(trust @ overlaps @ trust)
+        trusted = hermitian(trust @ overlaps @ trust)
         if agreement.min() > AGREED:
             break
     return most_likely_phases(trusted, start, blocks)
@@ -56,4 +57,4 @@ def _agreement(overlaps: sparse.csr_array, factors: NDArray[np.complex128]) -> N
     A patch that the network got wrong has overlaps as large as others: taken in full they would bend what is around it.
     """
     agreeing = np.real(factors.conj() * (overlaps @ factors))
-    return np.clip(agreeing / np.asarray(abs(overlaps).sum(axis=1)).ravel(), LEAST, 1.0)
+    return np.clip(agreeing / degree(overlaps), LEAST, 1.0)

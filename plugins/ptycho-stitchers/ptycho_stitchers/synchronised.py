@@ -13,6 +13,7 @@ from ptycho_host.contracts import Canvas, PatchBatch, Reconstruction
 from ptycho_host.processes import Total
 from ptycho_stitchers.devices import turned
 from ptycho_stitchers.neighbours import neighbouring_pairs
+from ptycho_stitchers.overlap_matrix import hermitian
 from ptycho_stitchers.overlap_plan import OverlapPlan, Overlaps
 from ptycho_stitchers.overlaps import OverlapAccumulator
 from ptycho_stitchers.phases import synchronised_phases
@@ -101,8 +102,7 @@ def _related(pairs: NDArray[np.int64], overlaps: Overlaps) -> sparse.csr_array:
     (earlier, later), norms = pairs.T, overlaps.norms
     related = np.abs(overlaps.values) > UNRELATED * np.sqrt(norms[earlier] * norms[later])
     entries = (overlaps.values[related], (earlier[related], later[related]))
-    upper = sparse.csr_array(entries, shape=(len(norms), len(norms)))
-    return (upper + upper.conj().T).tocsr()
+    return hermitian(sparse.csr_array(entries, shape=(len(norms), len(norms))))
 
 
 def _mean_phase_zero(
