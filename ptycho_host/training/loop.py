@@ -128,8 +128,7 @@ class TrainingLoop:
         self._started = time.monotonic() - self.state.seconds
         self._clock = self.state.seconds
         total, unit = self._whole()
-        self._told = self._done() * total
-        self._meter.start(round(total), unit, done=round(self._told))
+        self._meter.start(round(total), unit, done=round(self._untold()))
         if self.state.epoch == 0:
             self._keep(self.last)
         try:
@@ -142,7 +141,7 @@ class TrainingLoop:
             self.processes.barrier()
             self._restore(self.best)
         # The clock may have run out between two steps.
-        self._meter.finish(self._done() * total - self._told)
+        self._meter.finish(self._untold())
 
     def bundle(self) -> Bundle:
         """The generator as it is now."""
@@ -181,7 +180,7 @@ class TrainingLoop:
             losses.append(loss)
             reports.append(report)
             self._keep_step()
-            self._advance(loss, (number + 1) / len(batches))
+            self._meter.advance(self._untold((number + 1) / len(batches)), loss, self.state.epoch + 1)
             if self._out_of_time():
                 break
         loss = self.processes.mean(float(np.mean([float(loss) for loss in losses])))
@@ -202,11 +201,11 @@ class TrainingLoop:
             collapsed=self._collapsed(),
         )
 
-    def _advance(self, loss: Tensor, fraction_of_epoch: float) -> None:
-        """Tell of a step, after which the fraction of the epoch is done."""
+    def _untold(self, fraction_of_epoch: float = 0.0) -> float:
+        """What the bar counts of the training since it was told last, up to the fraction of this epoch."""
         done = self._done(fraction_of_epoch) * self._whole()[0]
-        self._meter.advance(done - self._told, loss, self.state.epoch + 1)
-        self._told = done
+        units, self._told = done - self._told, done
+        return units
 
     def _whole(self) -> tuple[float, str]:
         """What the bar counts: patterns or seconds, whichever ends the training, or parts of it where both may."""
