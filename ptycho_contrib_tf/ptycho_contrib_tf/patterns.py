@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ class PatternFeed:
             arrays[COORDINATES] = self.merger.coordinates(batches)
         return arrays
 
-    def stream(self, steps: Indices) -> Iterator[dict[str, tf.Tensor]]:
+    def stream(self, steps: Indices) -> Generator[dict[str, tf.Tensor]]:
         """What `read` gives for each of the steps (S, A, G, K), a few of them read ahead in the background.
 
         An error of the scan's source comes out as it is.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,9 @@ def predict_patches(
 ) -> Iterator[PatchBatch]:
     """Patches in model units of the first pattern of all `groups` (M, C), batch after batch."""
     batches = [groups[first : first + forward.batch] for first in range(0, len(groups), forward.batch)]
-    for seen, amplitude in zip(batches, read_ahead(feed.amplitude, batches), strict=True):
-        # Not around the yield: what the caller does between two batches is its own affair.
-        with devices.first(), own_gradients():
-            patches = forward(amplitude)[:, 0]
-        yield PatchBatch(patches, feed.scan.positions[seen[:, 0]])
+    with closing(read_ahead(feed.amplitude, batches)) as amplitudes:
+        for seen, amplitude in zip(batches, amplitudes, strict=True):
+            # Not around the yield: what the caller does between two batches is its own affair.
+            with devices.first(), own_gradients():
+                patches = forward(amplitude)[:, 0]
+            yield PatchBatch(patches, feed.scan.positions[seen[:, 0]])

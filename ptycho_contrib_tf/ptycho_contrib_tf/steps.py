@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,10 +69,12 @@ class KerasSteps:
         self.gradients = tf.function(self._loss_and_gradients, jit_compile=xla, autograph=False)
         self.update = tf.function(self._update_everywhere, autograph=False)
 
-    def begin_epoch(self, seed: int, steps: Indices) -> None:
+    @contextmanager
+    def epoch(self, seed: int, steps: Indices) -> Iterator[None]:
         """Random numbers, such as those of dropout, from `seed`; patterns of `steps` (S, A, G, K) are read ahead."""
         reseed(self.network.generator, seed)
-        self._upcoming = self._feed.stream(steps)
+        with closing(self._feed.stream(steps)) as self._upcoming:
+            yield
 
     def step(self, batches: Indices, rate: float) -> tuple[tf.Tensor, ClipReport]:
         """The next step of the epoch at learning rate `rate`, on its batches (A, G, K)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,10 +34,11 @@ class TrainingSteps(Protocol):
     Where several processes train together, gradients are averaged over them, and all have the same weights.
     """
 
-    def begin_epoch(self, seed: int, steps: Indices) -> None:
-        """All random numbers of the epoch come from `seed`.
+    def epoch(self, seed: int, steps: Indices) -> AbstractContextManager[None]:
+        """Around all steps of an epoch, whose random numbers come from `seed`.
 
-        steps: (S, A, G, K), what `step` will be given, in that order: an engine may read ahead. An epoch can end early.
+        steps: (S, A, G, K), what `step` will be given, in that order: an engine may read ahead. An epoch can end early:
+        then, too, nothing goes on in the background.
         """
         ...
 
@@ -169,20 +171,20 @@ class TrainingLoop:
         rank, world = self.processes.rank, self.processes.world
         batches = steps_of(groups, self.options.batch_size, self.options.accumulate, rank, world)
         seeds = np.random.SeedSequence([state.seed, state.epoch, rank])
-        steps.begin_epoch(int(seeds.generate_state(1)[0]), batches)
         losses: list[Tensor] = []
         reports: list[ClipReport] = []
-        for number, step in enumerate(batches):
-            rate = self._rate(number / len(batches))
-            loss, report = steps.step(step, rate)
-            if not math.isfinite(report.norm):
-                raise TrainingSetback("the gradients stopped being numbers")
-            losses.append(loss)
-            reports.append(report)
-            self._keep_step()
-            self._meter.advance(self._untold((number + 1) / len(batches)), loss, self.state.epoch + 1)
-            if self._out_of_time():
-                break
+        with steps.epoch(int(seeds.generate_state(1)[0]), batches):
+            for number, step in enumerate(batches):
+                rate = self._rate(number / len(batches))
+                loss, report = steps.step(step, rate)
+                if not math.isfinite(report.norm):
+                    raise TrainingSetback("the gradients stopped being numbers")
+                losses.append(loss)
+                reports.append(report)
+                self._keep_step()
+                self._meter.advance(self._untold((number + 1) / len(batches)), loss, self.state.epoch + 1)
+                if self._out_of_time():
+                    break
         loss = self.processes.mean(float(np.mean([float(loss) for loss in losses])))
         if not math.isfinite(loss):
             raise TrainingSetback("the loss stopped being a number")

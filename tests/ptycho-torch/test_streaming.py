@@ -12,6 +12,7 @@ import pytest
 from ptycho_host.data.scan import Scan
 from ptycho_host.data.streaming import with_cache
 from ptycho_host.errors import DataError
+from ptycho_torch.steps import FabricSteps
 
 
 @dataclass
@@ -70,9 +71,28 @@ def test_what_goes_wrong_while_reading_ahead_comes_out_as_it_is(laboratory: Any,
 
 
 def test_no_thread_outlives_its_work(laboratory: Any, scan: Scan) -> None:
+    before = set(threading.enumerate())
     bundle = laboratory.train(scan=on_disk(scan), epochs=1)
     stream = laboratory.engine.predict(bundle, scan)
     next(stream)
     stream.close()
-    reading = [thread.name for thread in threading.enumerate() if thread.name.startswith("reading")]
-    assert reading == []
+    assert _reading_since(before) == []
+
+
+def test_no_thread_outlives_work_that_fails(laboratory: Any, scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = FabricSteps.step
+
+    def only_step(*arguments: Any) -> None:
+        step(*arguments)
+        raise ZeroDivisionError
+
+    before = set(threading.enumerate())
+    monkeypatch.setattr(FabricSteps, "step", only_step)
+    # The traceback in `failure` holds every frame, and so all that ends with one.
+    with pytest.raises(ZeroDivisionError) as failure:
+        laboratory.train(scan=on_disk(scan), epochs=1)
+    assert _reading_since(before) == [], failure
+
+
+def _reading_since(before: set[threading.Thread]) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("reading") and thread not in before]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 
 import numpy as np
 import torch
@@ -31,15 +32,16 @@ class PatternSupply:
             for part in blocks(scan.count, scan.pixels, READING):
                 self._held[part] = self._read(part).to(device)
 
-    def batches(self, groups: Sequence[NDArray[np.int64]]) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, groups: Sequence[NDArray[np.int64]]) -> Generator[tuple[Tensor, Tensor]]:
         """Indices (B,) and amplitudes (B, N, N) of each group, on the device."""
-        if self._held is None:
-            amplitudes: Iterator[Tensor] = read_ahead(self._read, groups)
-        else:
-            held = self._held
-            amplitudes = (held[torch.from_numpy(group).to(self._device)] for group in groups)
-        for group, amplitude in zip(groups, amplitudes, strict=True):
-            yield torch.from_numpy(group).to(self._device), amplitude.to(self._device)
+        if self._held is not None:
+            for group in groups:
+                indices = torch.from_numpy(group).to(self._device)
+                yield indices, self._held[indices]
+            return
+        with closing(read_ahead(self._read, groups)) as amplitudes:
+            for group, amplitude in zip(groups, amplitudes, strict=True):
+                yield torch.from_numpy(group).to(self._device), amplitude.to(self._device)
 
     def _read(self, indices: NDArray[np.int64] | slice) -> Tensor:
         return torch.fft.ifftshift(torch.from_numpy(self._scan.batch(indices)), dim=(-2, -1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import ClassVar, Literal
@@ -79,11 +79,12 @@ class Sweep(Schedule, ABC):
                 started, sums = perf_counter(), torch.zeros(2, dtype=torch.float64, device=device)
                 probe, positions = self.probe_changes(epoch), self.positions_change(epoch)
                 part = self.shrinkage(epoch)
-                for indices, amplitude in supply.batches(_batches(scan.count, self.batch_size, rng)):
-                    sums += estimate.improve(
-                        self.steps, indices, amplitude, part, free_probe=probe, free_positions=positions
-                    )
-                    progress.advance(len(indices))
+                with closing(supply.batches(_batches(scan.count, self.batch_size, rng))) as batches:
+                    for indices, amplitude in batches:
+                        sums += estimate.improve(
+                            self.steps, indices, amplitude, part, free_probe=probe, free_positions=positions
+                        )
+                        progress.advance(len(indices))
                 if positions:
                     estimate.move()
                 missed, energy = sums.tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -46,10 +46,13 @@ class FabricSteps:
         self._channels = channels
         self._upcoming: Iterator[torch.Tensor] = iter(())
 
-    def begin_epoch(self, seed: int, steps: Indices) -> None:
+    @contextmanager
+    def epoch(self, seed: int, steps: Indices) -> Iterator[None]:
         """Random numbers, such as those of dropout, from `seed`; patterns of `steps` (S, A, G, K) are read ahead."""
         torch.manual_seed(seed)
-        self._upcoming = self._feed.stream(self._seen(groups) for batches in steps for groups in batches)
+        groups = (self._seen(groups) for batches in steps for groups in batches)
+        with closing(self._feed.stream(groups)) as self._upcoming:
+            yield
 
     def step(self, batches: Indices, rate: float) -> tuple[torch.Tensor, ClipReport]:
         """The epoch's next step at learning rate `rate`, on its batches (A, G, K).
