@@ -26,15 +26,15 @@ from ptycho_host.data.covering import covering
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
 from ptycho_host.metrics.uncertainty import stitched_uncertainty
+from ptycho_host.physics.coarse_pixels import coarser_shape
 from ptycho_host.physics.illumination import probe_diameter
 from ptycho_host.processes import Processes, processes_of
 from ptycho_host.training.sampling import fits
+from ptycho_host.workflows.probe_width import as_in_training, on_pixels_of, probe_notes
 from ptycho_host.workflows.refinement_start import refined_from
 
 FIRST_LOOK = {"pattern": 0.75, "scan": 0.5}
 """Distance, in probe diameters, of the patterns that a generator of each scope is shown when a refiner follows."""
-PROBE_RATIO = 1.5
-"""Between the diameters of probes, from which on a generator of whole scans does worse than a refiner by itself."""
 PATCH_MEMORY = 2**28
 """Bytes of predicted patches that are kept for a stitcher's second pass; beyond it they are predicted again."""
 PATCH_MEMORY_ON_DEVICE = 2**31
@@ -84,24 +84,26 @@ def assemble(
         # Sorted by y, a patch's neighbours come soon after it: stitchers that compare them need not hold the others.
         ordered = scan.subset(np.lexsort((scan.positions[:, 1], scan.positions[:, 0])))
         ordered = ordered if refine is None else _first_look(ordered, bundle)
-        stitcher.begin(Canvas(scan.canvas_shape(), ordered.positions), scan.probe)
-    patches = _PatchSupply(engine, bundle, ordered, progress, _share(stitcher, processes, ordered.count))
+        seen = as_in_training(bundle, ordered)
+        shape = coarser_shape(scan.canvas_shape(), scan.pixels / seen.pixels)
+        stitcher.begin(Canvas(shape, seen.positions), seen.probe)
+    patches = _PatchSupply(engine, bundle, seen, progress, _share(stitcher, processes, seen.count))
     started = perf_counter()
     while True:
         for batch in patches:
             stitcher.add(batch)
         if not stitcher.another_pass():
             break
-    result = _physical(stitcher.finish(), bundle, ordered)
-    result = replace(result, notes=(*result.notes, *_strange_probe(bundle, scan)))
+    result = on_pixels_of(ordered, seen, _physical(stitcher.finish(), bundle, seen))
+    result = replace(result, notes=(*result.notes, *probe_notes(bundle, scan)))
     if scan.probe is not given:
         result = replace(result, probe=scan.probe)
     stitch_seconds = perf_counter() - started - patches.seconds
     started = perf_counter()
     if refine is not None and processes.first:
-        if ordered.count < scan.count:
-            seen = f"the network looked at {ordered.count:,} of {scan.count:,} patterns, the refiner at all"
-            result = replace(result, notes=(*result.notes, seen))
+        if seen.count < scan.count:
+            looked = f"the network looked at {seen.count:,} of {scan.count:,} patterns, the refiner at all"
+            result = replace(result, notes=(*result.notes, looked))
         result = refined_from(refine, scan, result, progress)
     return Assembly(result, patches.seconds, stitch_seconds, perf_counter() - started)
 
@@ -112,19 +114,6 @@ def _first_look(scan: Scan, bundle: Bundle) -> Scan:
         return scan
     spacing = FIRST_LOOK[scope_of(bundle.generator)] * probe_diameter(scan.probe)
     return scan.subset(covering(scan.positions, spacing))
-
-
-def _strange_probe(bundle: Bundle, scan: Scan) -> Iterator[str]:
-    """What to tell of a probe that is much wider or narrower than that of the training, where it matters."""
-    learnt = bundle.facts.get("probe_diameter")
-    if learnt is None or scope_of(bundle.generator) == "pattern":
-        return
-    diameter = probe_diameter(scan.probe)
-    if not 1 / PROBE_RATIO < diameter / learnt < PROBE_RATIO:
-        yield (
-            f"the probe is {diameter:.0f} px wide and that of the training was {learnt:.0f} px: a refiner by itself "
-            "may do better, or a network of this probe (ptycho train --simulate mixture --probe-from)"
-        )
 
 
 def _physical(stitched: Reconstruction, bundle: Bundle, scan: Scan) -> Reconstruction:

@@ -12,10 +12,10 @@ from ptycho_host.data.scan import Scan
 
 def refined_from(refine: RefineFunction, scan: Scan, start: Reconstruction, progress: Progress) -> Reconstruction:
     """What the refiner makes of the start; the spread of the patches says nothing about it any more."""
-    return replace(refine(scan, _without_gaps(start), progress), spread=None, uncertainty=None)
+    return replace(refine(scan, without_gaps(start), progress), spread=None, uncertainty=None)
 
 
-def _without_gaps(start: Reconstruction) -> Reconstruction:
+def without_gaps(start: Reconstruction) -> Reconstruction:
     """The start with the value of the nearest pixel where no patch contributed.
 
     The tails of a measured probe reach these pixels. Zeros would be an opaque frame around the object, and any other

@@ -1,0 +1,71 @@
+"""Scans under a wider probe than that of the training, as a generator of whole scans is shown them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ptycho_host import Host, simulate
+from ptycho_host.configured import configure
+from ptycho_host.contracts import Bundle, PatchShape, Reconstruction
+from ptycho_host.data.scan import Scan
+from ptycho_host.physics.illumination import probe_diameter
+from ptycho_host.physics.intensity import IntensityScale
+from ptycho_host.workflows.probe_width import as_in_training, on_pixels_of, probe_notes
+
+pytest.importorskip("ptycho_simulators")
+pytest.importorskip("ptycho_contrib_fno")
+
+
+@pytest.fixture(scope="module")
+def scan() -> Scan:
+    return simulate("lines", {"size": 96, "pixels": 48, "scan": {"step": 12}, "probe": {"diameter": 24}})
+
+
+def trained_for(diameter: float | None, scan: Scan, generator: str = "unrolled_scan") -> Bundle:
+    facts = {} if diameter is None else {"probe_diameter": diameter}
+    configured = configure(Host.discover(), "generator", generator, {}, "torch")
+    return Bundle(configured, {}, PatchShape(scan.pixels), IntensityScale.of(scan), facts)
+
+
+def test_a_probe_twice_as_wide_is_seen_as_wide_as_in_training(scan: Scan) -> None:
+    learnt = probe_diameter(scan.probe) / 2
+    bundle = trained_for(learnt, scan)
+    seen = as_in_training(bundle, scan)
+    assert seen.pixels == 24
+    assert probe_diameter(seen.probe) == pytest.approx(learnt, rel=0.05)
+    (note,) = probe_notes(bundle, scan)
+    assert note.endswith("the network worked on pixels 2.0 times as large; a refiner finds what is finer")
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 1.4])
+def test_other_probes_are_seen_as_they_are(ratio: float, scan: Scan) -> None:
+    assert as_in_training(trained_for(probe_diameter(scan.probe) / ratio, scan), scan) is scan
+
+
+@pytest.mark.parametrize(("diameter", "generator"), [(None, "unrolled_scan"), (5.0, "unrolled")])
+def test_nobody_minds_where_widths_mean_nothing(diameter: float | None, generator: str, scan: Scan) -> None:
+    bundle = trained_for(diameter, scan, generator)
+    assert as_in_training(bundle, scan) is scan
+    assert list(probe_notes(bundle, scan)) == []
+
+
+def test_a_narrow_probe_is_told(scan: Scan) -> None:
+    (note,) = probe_notes(trained_for(2 * probe_diameter(scan.probe), scan), scan)
+    assert "a refiner by itself may do better" in note
+
+
+def test_what_was_made_comes_back_to_the_pixels_of_the_scan_and_no_light_stays_no_light(scan: Scan) -> None:
+    seen = as_in_training(trained_for(probe_diameter(scan.probe) / 2, scan), scan)
+    coverage = np.zeros((49, 49), np.float32)
+    coverage[10:40, 10:40] = 1
+    made = Reconstruction(np.where(coverage > 0, np.complex64(0.5 + 0.5j), np.complex64(0)), coverage)
+    result = on_pixels_of(scan, seen, made)
+    assert result.object.shape == result.coverage.shape == scan.canvas_shape()
+    assert result.object.dtype == np.complex64
+    assert result.coverage.dtype == np.float32
+    lit = result.object != 0
+    # Nothing of the step at the rim is in the object.
+    np.testing.assert_allclose(result.object[lit], 0.5 + 0.5j, atol=1e-6)
+    assert lit[22:78, 22:78].all()
+    assert not lit[:14].any()
