@@ -30,7 +30,7 @@ from ptycho_host.physics.coarse_pixels import coarser_shape
 from ptycho_host.physics.illumination import probe_diameter
 from ptycho_host.processes import Processes, processes_of
 from ptycho_host.training.sampling import fits
-from ptycho_host.workflows.probe_width import as_in_training, on_pixels_of, probe_notes
+from ptycho_host.workflows.probe_width import as_in_training, on_pixels_of
 from ptycho_host.workflows.refinement_start import refined_from
 
 FIRST_LOOK = {"pattern": 0.75, "scan": 0.5}
@@ -95,7 +95,6 @@ def assemble(
         if not stitcher.another_pass():
             break
     result = on_pixels_of(ordered, seen, _physical(stitcher.finish(), bundle, seen))
-    result = replace(result, notes=(*result.notes, *probe_notes(bundle, scan)))
     if scan.probe is not given:
         result = replace(result, probe=scan.probe)
     stitch_seconds = perf_counter() - started - patches.seconds

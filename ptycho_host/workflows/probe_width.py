@@ -1,8 +1,7 @@
-"""A generator of whole scans has learnt probes of one width: how a scan under another is shown to it."""
+"""A generator of whole scans has learnt probes of one width: wider ones are shown to it on coarser pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,14 +14,20 @@ from ptycho_host.physics.coarse_pixels import coarser, finer
 from ptycho_host.physics.illumination import probe_diameter
 from ptycho_host.workflows.refinement_start import without_gaps
 
-PROBE_RATIO = 1.5
-"""Between the diameters of probes, from which on a generator of whole scans is out of its depth."""
+WIDER = 1.5
+"""How many times as wide as in training a probe may be before a generator of whole scans is out of its depth.
+
+Narrower ones it takes as they are: photographs under half the width come out as well.
+"""
 
 
 def as_in_training(bundle: Bundle, scan: Scan) -> Scan:
     """The scan on pixels so coarse that its probe is no wider than that of the training; as it is where that fits."""
-    ratio = _probe_ratio(bundle, scan)
-    if ratio < PROBE_RATIO:
+    learnt = bundle.facts.get("probe_diameter")
+    if learnt is None or scope_of(bundle.generator) == "pattern":
+        return scan
+    ratio = probe_diameter(scan.probe) / float(learnt)
+    if ratio < WIDER:
         return scan
     # An even number of pixels whose Fourier transform is fast; rather a few more than the ratio asks for.
     return coarser(scan, 2 * fft.next_fast_len(round(scan.pixels / (2 * ratio))))
@@ -35,25 +40,8 @@ def on_pixels_of(scan: Scan, seen: Scan, made: Reconstruction) -> Reconstruction
     shape, scale = scan.canvas_shape(), scan.pixels / seen.pixels
     coverage = finer(made.coverage, scale, shape, order=1)
     obj = np.where(coverage > 0, finer(without_gaps(made).object, scale, shape), 0)
-    return replace(made, object=obj, coverage=coverage)
-
-
-def probe_notes(bundle: Bundle, scan: Scan) -> Iterator[str]:
-    """What to tell of a probe that is much wider or narrower than that of the training."""
-    ratio, diameter = _probe_ratio(bundle, scan), probe_diameter(scan.probe)
-    both = f"the probe is {diameter:.0f} px wide and that of the training was {diameter / ratio:.0f} px: "
-    if ratio >= PROBE_RATIO:
-        yield f"{both}the network worked on pixels {ratio:.1f} times as large; a refiner finds what is finer"
-    if ratio <= 1 / PROBE_RATIO:
-        yield (
-            f"{both}a refiner by itself may do better, or a network of this probe "
-            "(ptycho train --simulate mixture --probe-from)"
-        )
-
-
-def _probe_ratio(bundle: Bundle, scan: Scan) -> float:
-    """How much wider the probe is than that of the training; 1 where the generator does not mind, or nobody knows."""
-    learnt = bundle.facts.get("probe_diameter")
-    if learnt is None or scope_of(bundle.generator) == "pattern":
-        return 1.0
-    return probe_diameter(scan.probe) / float(learnt)
+    note = (
+        f"the probe, {probe_diameter(scan.probe):.0f} px, is wider than that of the training: the network worked on "
+        f"pixels {scale:.1f} times as large, and a refiner finds what is finer"
+    )
+    return replace(made, object=obj, coverage=coverage, notes=(*made.notes, note))

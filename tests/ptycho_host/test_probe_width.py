@@ -11,7 +11,7 @@ from ptycho_host.contracts import Bundle, PatchShape, Reconstruction
 from ptycho_host.data.scan import Scan
 from ptycho_host.physics.illumination import probe_diameter
 from ptycho_host.physics.intensity import IntensityScale
-from ptycho_host.workflows.probe_width import as_in_training, on_pixels_of, probe_notes
+from ptycho_host.workflows.probe_width import as_in_training, on_pixels_of
 
 pytest.importorskip("ptycho_simulators")
 pytest.importorskip("ptycho_contrib_fno")
@@ -30,15 +30,12 @@ def trained_for(diameter: float | None, scan: Scan, generator: str = "unrolled_s
 
 def test_a_probe_twice_as_wide_is_seen_as_wide_as_in_training(scan: Scan) -> None:
     learnt = probe_diameter(scan.probe) / 2
-    bundle = trained_for(learnt, scan)
-    seen = as_in_training(bundle, scan)
+    seen = as_in_training(trained_for(learnt, scan), scan)
     assert seen.pixels == 24
     assert probe_diameter(seen.probe) == pytest.approx(learnt, rel=0.05)
-    (note,) = probe_notes(bundle, scan)
-    assert note.endswith("the network worked on pixels 2.0 times as large; a refiner finds what is finer")
 
 
-@pytest.mark.parametrize("ratio", [0.5, 1.0, 1.4])
+@pytest.mark.parametrize("ratio", [0.3, 1.0, 1.4])
 def test_other_probes_are_seen_as_they_are(ratio: float, scan: Scan) -> None:
     assert as_in_training(trained_for(probe_diameter(scan.probe) / ratio, scan), scan) is scan
 
@@ -47,12 +44,6 @@ def test_other_probes_are_seen_as_they_are(ratio: float, scan: Scan) -> None:
 def test_nobody_minds_where_widths_mean_nothing(diameter: float | None, generator: str, scan: Scan) -> None:
     bundle = trained_for(diameter, scan, generator)
     assert as_in_training(bundle, scan) is scan
-    assert list(probe_notes(bundle, scan)) == []
-
-
-def test_a_narrow_probe_is_told(scan: Scan) -> None:
-    (note,) = probe_notes(trained_for(2 * probe_diameter(scan.probe), scan), scan)
-    assert "a refiner by itself may do better" in note
 
 
 def test_what_was_made_comes_back_to_the_pixels_of_the_scan_and_no_light_stays_no_light(scan: Scan) -> None:
@@ -69,3 +60,5 @@ def test_what_was_made_comes_back_to_the_pixels_of_the_scan_and_no_light_stays_n
     np.testing.assert_allclose(result.object[lit], 0.5 + 0.5j, atol=1e-6)
     assert lit[22:78, 22:78].all()
     assert not lit[:14].any()
+    (note,) = result.notes
+    assert note.endswith("the network worked on pixels 2.0 times as large, and a refiner finds what is finer")
