@@ -41,12 +41,14 @@ def ptycho_generators() -> Sequence[Generator]:
             backend="torch",
             summary="A U-Net whose encoder blocks add a spectral and a 3x3 convolution.",
             target="ptycho_contrib_fno.hybrid:build",
+            training={"learning_rate": 1e-3},
         ),
         Generator(
             "hybrid_resnet",
             backend="torch",
             summary="A spectral encoder, residual blocks at a quarter of the size, and a convolutional decoder.",
             target="ptycho_contrib_fno.hybrid_resnet:build",
+            training={"learning_rate": 5e-4},
         ),
         Generator(
             "stable_hybrid",
