@@ -26,11 +26,10 @@ from ptycho_host.data.covering import covering
 from ptycho_host.data.scan import Scan
 from ptycho_host.errors import InputError
 from ptycho_host.metrics.uncertainty import stitched_uncertainty
-from ptycho_host.physics.coarse_pixels import coarser_shape
 from ptycho_host.physics.illumination import probe_diameter
 from ptycho_host.processes import Processes, processes_of
 from ptycho_host.training.sampling import fits
-from ptycho_host.workflows.probe_width import as_in_training, on_pixels_of
+from ptycho_host.workflows.probe_width import as_in_training, canvas_shape, on_pixels_of
 from ptycho_host.workflows.refinement_start import refined_from
 
 FIRST_LOOK = {"pattern": 0.75, "scan": 0.5}
@@ -85,8 +84,7 @@ def assemble(
         ordered = scan.subset(np.lexsort((scan.positions[:, 1], scan.positions[:, 0])))
         ordered = ordered if refine is None else _first_look(ordered, bundle)
         seen = as_in_training(bundle, ordered)
-        shape = coarser_shape(scan.canvas_shape(), scan.pixels / seen.pixels)
-        stitcher.begin(Canvas(shape, seen.positions), seen.probe)
+        stitcher.begin(Canvas(canvas_shape(scan, seen), seen.positions), seen.probe)
     patches = _PatchSupply(engine, bundle, seen, progress, _share(stitcher, processes, seen.count))
     started = perf_counter()
     while True:
@@ -94,7 +92,7 @@ def assemble(
             stitcher.add(batch)
         if not stitcher.another_pass():
             break
-    result = on_pixels_of(ordered, seen, _physical(stitcher.finish(), bundle, seen))
+    result = on_pixels_of(scan, seen, _physical(stitcher.finish(), bundle, seen))
     if scan.probe is not given:
         result = replace(result, probe=scan.probe)
     stitch_seconds = perf_counter() - started - patches.seconds

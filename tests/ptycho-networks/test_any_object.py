@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ptycho_host import Host, Run, load_scan, simulate
+from ptycho_host.config import ComponentChoice
 from ptycho_host.configured import ConfiguredComponent
 from ptycho_host.data.scan import Scan
 from ptycho_host.report.progress import SilentProgress
@@ -84,6 +86,20 @@ def test_a_wider_probe_is_looked_at_on_coarser_pixels(width: int) -> None:
     found, other = together.metrics.as_json(), alone.metrics.as_json()
     assert 1 - found["amplitude"]["ssim"] < 0.5 * (1 - other["amplitude"]["ssim"])
     assert 1 - found["phase"]["ssim"] < 0.2 * (1 - other["phase"]["ssim"])
+
+
+def test_a_refiner_goes_on_from_coarser_pixels_where_no_object_is_known() -> None:
+    """Nor does the network look at all patterns: the object is still that of the whole scan."""
+    host = Host.discover()
+    wide = {"diameter": 64, "curvature": 0.005}
+    options = {"size": 200, "pixels": 128, "scan": {"step": 12}, "probe": wide}
+    scan = replace(simulate("image", options, host=host), truth=None)
+    run = Run.open("any_object", host=host, settings=[*ON_ONE_THREAD, "generator.iterations=1"])
+    refiner = ComponentChoice(name="lsq_ml", options={"epochs": 1, "threads": 1, "device": "cpu"})
+    result = run.assemble(scan, refiner=refiner).reconstruction
+    assert result.object.shape == scan.canvas_shape()
+    assert any("times as large" in note for note in result.notes)
+    assert any("of 49 patterns, the refiner at all" in note for note in result.notes)
 
 
 def assert_ahead_of_refiner(scan: Scan, host: Host) -> None:

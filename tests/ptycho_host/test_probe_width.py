@@ -11,7 +11,7 @@ from ptycho_host.contracts import Bundle, PatchShape, Reconstruction
 from ptycho_host.data.scan import Scan
 from ptycho_host.physics.illumination import probe_diameter
 from ptycho_host.physics.intensity import IntensityScale
-from ptycho_host.workflows.probe_width import as_in_training, on_pixels_of
+from ptycho_host.workflows.probe_width import as_in_training, canvas_shape, on_pixels_of
 
 pytest.importorskip("ptycho_simulators")
 pytest.importorskip("ptycho_contrib_fno")
@@ -32,6 +32,7 @@ def test_a_probe_twice_as_wide_is_seen_as_wide_as_in_training(scan: Scan) -> Non
     learnt = probe_diameter(scan.probe) / 2
     seen = as_in_training(trained_for(learnt, scan), scan)
     assert seen.pixels == 24
+    np.testing.assert_allclose(seen.positions, scan.positions / 2)
     assert probe_diameter(seen.probe) == pytest.approx(learnt, rel=0.05)
 
 
@@ -46,7 +47,30 @@ def test_nobody_minds_where_widths_mean_nothing(diameter: float | None, generato
     assert as_in_training(bundle, scan) is scan
 
 
-def test_what_was_made_comes_back_to_the_pixels_of_the_scan_and_no_light_stays_no_light(scan: Scan) -> None:
+@pytest.mark.parametrize("diameters", [1.5, 2.0, 3.1])
+def test_what_was_made_comes_back_at_its_place(diameters: float, scan: Scan) -> None:
+    seen = as_in_training(trained_for(probe_diameter(scan.probe) / diameters, scan), scan)
+    scale = scan.pixels / seen.pixels
+
+    def wave(shape: tuple[int, int], pixel: float) -> np.ndarray:
+        y, x = (pixel * np.arange(side) for side in shape)
+        return np.exp(2j * np.pi * (y[:, None] / 40 + x / 31)).astype(np.complex64)
+
+    shape = canvas_shape(scan, seen)
+    made = Reconstruction(wave(shape, scale), np.ones(shape, np.float32))
+    found, expected = on_pixels_of(scan, seen, made).object, wave(scan.canvas_shape(), 1)
+    inside = np.s_[10:-10, 10:-10]
+    np.testing.assert_allclose(found[inside], expected[inside], atol=0.01)
+
+
+def test_the_canvas_of_coarse_pixels_reaches_the_last_one(scan: Scan) -> None:
+    assert scan.canvas_shape() == (96, 96)
+    seen = as_in_training(trained_for(probe_diameter(scan.probe) / 2, scan), scan)
+    assert canvas_shape(scan, seen) == (49, 49)
+    assert canvas_shape(scan, scan) == (96, 96)
+
+
+def test_where_no_light_fell_none_comes_back(scan: Scan) -> None:
     seen = as_in_training(trained_for(probe_diameter(scan.probe) / 2, scan), scan)
     coverage = np.zeros((49, 49), np.float32)
     coverage[10:40, 10:40] = 1
