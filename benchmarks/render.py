@@ -993,6 +993,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], str]]] = {
     "unseen_classes": ("Unseen objects of other classes", unseen),
     "uncertainty": ("Uncertainty, predicted and true", uncertainty),
     "conditions": ("Harder conditions", conditions),
+    "conditions_natural": ("Harder conditions, photographs", conditions),
     "streaming": ("Scans larger than memory", streaming),
     "crash": ("Killed runs", crash),
     "fuzz": ("Damaged and hostile files", fuzz),
