@@ -136,7 +136,7 @@ def page(results: dict[str, Any]) -> str:
         f"One simulated lines scan, N = {results['pixels']}, {results['patterns']} patterns, step "
         f"{results['step']:g} px; {len(results['seeds'])} seeds of training, one thread a run, "
         f"{results['workers']} at a time; mean ± standard deviation over the seeds. All start from the back-projection "
-        "of log1p amplitudes; other options are the defaults, learning rates those that suit the generators. Parameters "
+        "of log1p amplitudes; other options are the defaults, learning rates those that suit a generator. Parameters "
         "are real numbers, a complex weight is two."
     )
     parts = ["# Generators ranked", setting]
